@@ -1,0 +1,167 @@
+"""Settings: `farm.toml` (found upward from the working folder, or `FARM_CONFIG`) overridden by `FARM_*` variables.
+
+Nested settings use a double underscore in variables: `FARM_S3__ENDPOINT=…`. Relative paths are relative to the folder
+that holds `farm.toml` (else the working folder).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from farm.errors import ConfigError
+
+__all__ = ["S3Settings", "SandboxSettings", "ServiceSettings", "Settings", "TrustSettings", "find_config", "load_settings"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class S3Settings(_Section):
+    """The object store. Without `endpoint` the embedded server of `farm up` is used, with keys made on first start."""
+
+    endpoint: str = ""
+    access_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+    region: str = "us-east-1"
+    vault_bucket: str = "farm-vault"
+    repository_bucket: str = "farm-repository"
+
+
+class SandboxSettings(_Section):
+    """How foreign code is run."""
+
+    runtime: str = ""
+    """OCI runtime by the name Docker knows (`runsc`); empty = the engine's default."""
+    docker_host: str = ""
+    """Engine address; empty = DOCKER_HOST or the default socket."""
+
+
+class TrustSettings(_Section):
+    """Identities and the trust root."""
+
+    namespace: str = "https://farm.internal"
+    """URI prefix of builder ids, build types and the embedded issuer."""
+    trust_config: Path | None = None
+    """Sigstore client trust configuration; none = the embedded instance's."""
+    builder: str = "workstation"
+    """Name of the builder mode; part of `builder.id`."""
+    token_seconds: int = Field(default=7200, ge=60)
+    """Life of a run's token; at least as long as the longest build."""
+
+
+class ServiceSettings(_Section):
+    """Listening ports of the embedded services on loopback; 0 = a free one is chosen on first start and kept."""
+
+    prefect_port: int = 0
+    s3_port: int = 0
+    index_port: int = 0
+
+
+class Settings(BaseSettings):
+    """All settings of farm."""
+
+    model_config = SettingsConfigDict(env_prefix="FARM_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data: Path = Path(".farm")
+    """Everything that farm keeps on this host."""
+    recipes: Path = Path("recipes")
+    images: Path = Path("images")
+    python_index: str = ""
+    """Upstream Python index (simple API). Empty = the one pip or uv is configured with."""
+    sources: dict[str, str] = Field(default_factory=dict)
+    """Extra `insteadOf` for git sources: URL prefix → replacement (a relative path is relative to farm.toml)."""
+    work_pool: str = "farm-linux-amd64"
+    s3: S3Settings = S3Settings()
+    sandbox: SandboxSettings = SandboxSettings()
+    trust: TrustSettings = TrustSettings()
+    services: ServiceSettings = ServiceSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of sources: arguments, FARM_* variables, farm.toml."""
+        del dotenv_settings, file_secret_settings
+        found = find_config()
+        toml = (TomlConfigSettingsSource(settings_cls, found),) if found else ()
+        return (init_settings, env_settings, *toml)
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of pid files, ports and sockets."""
+        return self.data / "run"
+
+    @property
+    def signer_socket(self) -> Path:
+        """The signer's Unix socket."""
+        return self.run_dir / "signer.sock"
+
+    @property
+    def trust_config_path(self) -> Path:
+        """The client trust configuration that consumers and the publisher use."""
+        return self.trust.trust_config or self.data / "trust" / "trust_config.json"
+
+    @property
+    def builder_id(self) -> str:
+        """`builder.id` of provenance and the identity in signing certificates."""
+        return f"{self.trust.namespace}/builders/{self.trust.builder}/v1"
+
+
+def find_config(start: Path | None = None) -> Path | None:
+    """Return the farm.toml that applies: `FARM_CONFIG`, else the nearest one upward from `start` (default: here)."""
+    named = os.environ.get("FARM_CONFIG")
+    if named:
+        path = Path(named).absolute()
+        if not path.is_file():
+            msg = f"FARM_CONFIG names {path}, which is not a file"
+            raise ConfigError(msg)
+        return path
+    here = (start or Path.cwd()).absolute()
+    return next((d / "farm.toml" for d in (here, *here.parents) if (d / "farm.toml").is_file()), None)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; relative paths come back absolute.
+
+    Raises:
+        ConfigError: unreadable TOML, unknown key, wrong type; the message names each.
+    """
+    found = find_config()
+    base = found.parent if found else Path.cwd()
+    try:
+        raw = Settings(**overrides)
+    except (ValidationError, ValueError) as error:
+        raise ConfigError(_explain(error, found)) from error
+
+    def absolute(path: Path) -> Path:
+        return path if path.is_absolute() else base / path
+
+    update: dict[str, Any] = {key: absolute(getattr(raw, key)) for key in ("data", "recipes", "images")}
+    if raw.trust.trust_config is not None:
+        update["trust"] = raw.trust.model_copy(update={"trust_config": absolute(raw.trust.trust_config)})
+    update["sources"] = {k: v if "://" in v else str(absolute(Path(v))) for k, v in raw.sources.items()}
+    return raw.model_copy(update=update)
+
+
+def _explain(error: Exception, found: Path | None) -> str:
+    if isinstance(error, ValidationError):
+        parts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        return f"settings ({found or 'no farm.toml'}): " + "; ".join(parts)
+    return f"settings ({found or 'no farm.toml'}): {error}"
+

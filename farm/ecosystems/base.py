@@ -1,0 +1,127 @@
+"""What a language must supply. The pipeline calls this and nothing else of an ecosystem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from farm.config import Settings
+    from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
+    from farm.model.lock import Lock, LockedFile
+    from farm.model.plan import ArchivePin, BuildPlan
+    from farm.model.source import SourceSnapshot
+    from farm.sandbox.base import Sandbox
+    from farm.store.base import Vault
+
+__all__ = ["Ecosystem", "Located", "StepContext"]
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a step is given besides its values."""
+
+    settings: Settings
+    vault: Vault
+    sandbox: Sandbox
+    image: ImageIdentity
+    work: Path
+    """Scratch folder of this step alone, removed by the caller."""
+    own_index: str = ""
+    """Address of farm's own repository for this ecosystem, empty when it is not being served."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where an archive can be fetched."""
+
+    url: str
+    filename: str
+    headers: Mapping[str, str]
+    """Request headers, credentials included; never logged, never recorded."""
+
+
+class Ecosystem(Protocol):
+    """One language."""
+
+    name: str
+
+    def locate(self, pin: ArchivePin, settings: Settings) -> Located:
+        """Find the address of a named archive (an sdist) through the user's configured index.
+
+        Raises:
+            SourceUnavailableError: the index does not answer or does not list it.
+        """
+        ...
+
+    def resolve(self, plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lock:
+        """Make the lock: run the requirement rounds (foreign code only in the sandbox) and resolve with digests.
+
+        Raises:
+            ResolutionError, BuildFailedError and whatever the sandbox raises.
+        """
+        ...
+
+    def check_lock(self, plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock: Lock) -> None:
+        """Raise LockStaleError when `lock` was made for something else. No I/O."""
+        ...
+
+    def fetch_input(self, file: LockedFile, target: Path, settings: Settings, own_index: str) -> None:
+        """Fetch one locked file from where the lock says it comes from and write it to `target`, digest checked.
+
+        Raises:
+            InputUnavailableError, InputDigestError.
+        """
+        ...
+
+    def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
+        """Run the build in the sandbox with exactly the locked build inputs and put what comes out into the vault.
+
+        Raises:
+            BuildFailedError and whatever the sandbox raises.
+        """
+        ...
+
+    def inspect(self, plan: BuildPlan, result: BuildResult, ctx: StepContext) -> tuple[FileNote, ...]:
+        """Hold the raw artifacts against the recipe (the guards).
+
+        Raises:
+            GuardError, UnsafeArchiveError.
+        """
+        ...
+
+    def finish(
+        self,
+        plan: BuildPlan,
+        snapshot: SourceSnapshot,
+        result: BuildResult,
+        embed: Callable[[Artifact], Mapping[str, bytes]],
+        ctx: StepContext,
+    ) -> tuple[Artifact, ...]:
+        """Set platform tags, embed the documents that `embed` returns (name → bytes) for the artifact, write the archive canonically.
+
+        Raises:
+            PlatformTagError, GuardError, UnsafeArchiveError.
+        """
+        ...
+
+    def test(
+        self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, artifacts: tuple[Artifact, ...], ctx: StepContext
+    ) -> TestReport:
+        """Import and test the finished artifacts in a fresh sandbox with only their locked runtime and test inputs.
+
+        Raises:
+            PackageTestError and whatever the sandbox raises.
+        """
+        ...
+
+    def environment(self, plan: BuildPlan, snapshot: SourceSnapshot) -> dict[str, str]:
+        """Return the fixed environment of the build (pure; for the build and the evidence)."""
+        ...
+
+    def commands(self, plan: BuildPlan) -> tuple[tuple[str, ...], ...]:
+        """Return the argument lists that the build runs (pure; for the build and the evidence)."""
+        ...

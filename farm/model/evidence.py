@@ -1,0 +1,97 @@
+"""What the evidence is written from: the job record the signer keeps, the results it is given, the facts of an SBOM."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from farm.model.base import BlobRef, Sha256, Value
+from farm.model.build import Artifact, FileNote, ImageIdentity, TestReport
+from farm.model.lock import LockedFile
+from farm.model.plan import BuildPlan, PackageId
+from farm.model.source import SourceSnapshot
+
+__all__ = ["Byproduct", "JobRecord", "RecipeOrigin", "RunResult", "SbomFacts", "SignedFile"]
+
+
+class RecipeOrigin(Value):
+    """Where the recipe was read: the commit of the repository that holds it, when it is one."""
+
+    commit: str = ""
+    dirty: bool = False
+    """True when the recipe's folder differs from that commit, or there is no commit."""
+
+
+class JobRecord(Value):
+    """Everything that is settled before foreign code runs. The signer keeps it and writes the statement from it."""
+
+    run_id: str
+    """Prefect flow-run id, or `local-<uuid>` for `farm build`."""
+    run_uri: str
+    """`https://…` or `urn:uuid:…` of the run, for the certificate and `invocationId`."""
+    plan: BuildPlan
+    recipe_origin: RecipeOrigin
+    build_key: Sha256
+    snapshot: SourceSnapshot
+    image: ImageIdentity
+    inputs: tuple[LockedFile, ...]
+    lock_digest: Sha256
+    farm_version: str
+    rules_version: int
+    """Farm's build-rule version."""
+    started_on: str
+    """RFC 3339, UTC, seconds."""
+
+
+class Byproduct(Value):
+    """Something the build left besides the artifact: log, raw artifact, SBOM document."""
+
+    name: str
+    media_type: str
+    blob: BlobRef
+
+
+class RunResult(Value):
+    """What happened in one run, told to the signer beside the file; it is marked as the worker's word in the statement."""
+
+    finished_on: str
+    probe: str
+    test: TestReport
+    notes: tuple[FileNote, ...] = ()
+    byproducts: tuple[Byproduct, ...] = ()
+
+
+class SignedFile(Value):
+    """The signer's answer for one file."""
+
+    filename: str
+    blob: BlobRef
+    """Digest and size as the signer computed them."""
+    signature: str
+    """Sigstore bundle (JSON text) over the file: `<file>.sigstore.json`."""
+    provenance: str
+    """Sigstore bundle (JSON text) with the SLSA provenance statement: `<file>.provenance.sigstore.json`."""
+
+
+class SbomFacts(Value):
+    """What both SBOM documents of one file are written from."""
+
+    package: PackageId
+    filename: str
+    """Of the shipped file."""
+    file: BlobRef | None
+    """None in the embedded document: a file cannot hold its own digest."""
+    artifact: Artifact | None = None
+    license: str = ""
+    summary: str = ""
+    requires_dist: tuple[str, ...] = ()
+    contents: tuple[FileNote, ...] = ()
+    snapshot: SourceSnapshot
+    image: ImageIdentity
+    inputs: tuple[LockedFile, ...]
+    """Build inputs (roles build and backend)."""
+    environment: dict[str, str]
+    """The fixed environment of the build."""
+    commands: tuple[tuple[str, ...], ...]
+    build_key: Sha256
+    farm_version: str
+    kind: Literal["wheel"] = "wheel"

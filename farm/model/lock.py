@@ -1,0 +1,52 @@
+"""The lock: every file that a build may read, with its digest and origin."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from farm.model.base import BlobRef, Sha256, Value
+
+__all__ = ["InputRole", "Lock", "LockedFile"]
+
+InputRole = Literal["build", "backend", "runtime", "test"]
+"""build: `build-system.requires` and its closure; backend: what `get_requires_for_build_*` added; runtime; test."""
+
+
+class LockedFile(Value):
+    """One locked file. It is named, never addressed: the address comes from the configured index when it is fetched."""
+
+    filename: str
+    name: str
+    version: str
+    sha256: Sha256
+    size: int
+    origin: Literal["farm", "index"]
+    """farm: farm's own repository (rebuilt here). index: the configured upstream index (upstream's binary)."""
+    roles: tuple[InputRole, ...]
+    purl: str
+
+    @property
+    def ref(self) -> BlobRef:
+        """Where the vault keeps it."""
+        return BlobRef(sha256=self.sha256, size=self.size)
+
+
+class Lock(Value):
+    """The lock of one recipe version for one target, as committed beside the recipe."""
+
+    schema_version: Literal[1] = 1
+    package: str
+    """`python/markupsafe@3.0.2`."""
+    target: str
+    """`cp311-linux-amd64`."""
+    image: str
+    """Name of the builder image."""
+    basis: Sha256
+    """Digest over what the lock was resolved from (recipe requirements, source pin, round results); differs = stale."""
+    requirements: dict[str, tuple[str, ...]]
+    """Role → the requirement strings that were resolved (PEP 508)."""
+    files: tuple[LockedFile, ...]
+
+    def with_role(self, *roles: InputRole) -> tuple[LockedFile, ...]:
+        """Return the files that carry any of `roles`, in lock order."""
+        return tuple(f for f in self.files if set(f.roles) & set(roles))

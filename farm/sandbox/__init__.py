@@ -1,0 +1,1 @@
+"""Where foreign code runs: the protocol, the Docker sandbox, the isolation probe."""

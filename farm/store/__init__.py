@@ -1,0 +1,1 @@
+"""The content-addressed vault and the object store under it."""
