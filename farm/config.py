@@ -20,7 +20,15 @@ from pydantic_settings import (
 
 from farm.errors import ConfigError
 
-__all__ = ["S3Settings", "SandboxSettings", "ServiceSettings", "Settings", "TrustSettings", "find_config", "load_settings"]
+__all__ = [
+    "S3Settings",
+    "SandboxSettings",
+    "ServiceSettings",
+    "Settings",
+    "TrustSettings",
+    "find_config",
+    "load_settings",
+]
 
 
 class _Section(BaseModel):
@@ -164,4 +172,3 @@ def _explain(error: Exception, found: Path | None) -> str:
         parts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         return f"settings ({found or 'no farm.toml'}): " + "; ".join(parts)
     return f"settings ({found or 'no farm.toml'}): {error}"
-

@@ -178,7 +178,9 @@ class ResolutionError(FarmError):
     """The build, runtime or test requirements have no solution in wheels."""
 
     exit_code = 34
-    default_remedy = "Read the resolver's words below; constrain with build.requires or add a recipe for what has no wheel."
+    default_remedy = (
+        "Read the resolver's words below; constrain with build.requires or add a recipe for what has no wheel."
+    )
 
 
 # --- 40-59: sandbox and build ----------------------------------------------------------------------------------------
@@ -188,7 +190,9 @@ class IsolationError(FarmError):
     """The isolation probe got through: the sandbox is not one, so nothing foreign was run."""
 
     exit_code = 40
-    default_remedy = "Do not build on this host until `farm build` passes the probe; check Docker's configuration and the runtime."
+    default_remedy = (
+        "Do not build on this host until `farm build` passes the probe; check Docker's configuration and the runtime."
+    )
 
 
 class BuildFailedError(FarmError):
@@ -293,7 +297,9 @@ class VerificationError(FarmError):
     """A file, bundle or statement that does not verify."""
 
     exit_code = 72
-    default_remedy = "Do not install the file. Fetch it again from the index; if it repeats, tell the team that runs the farm."
+    default_remedy = (
+        "Do not install the file. Fetch it again from the index; if it repeats, tell the team that runs the farm."
+    )
 
 
 class TrustRootError(FarmError):
@@ -351,7 +357,9 @@ class DockerUnavailableError(FarmError):
 
     exit_code = 90
     infrastructure = True
-    default_remedy = "Start Docker Engine (`make setup` installs it), or set DOCKER_HOST; a client on the PATH is no engine."
+    default_remedy = (
+        "Start Docker Engine (`make setup` installs it), or set DOCKER_HOST; a client on the PATH is no engine."
+    )
 
 
 class ImageMissingError(FarmError):

@@ -11,7 +11,17 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CHUNK", "BlobRef", "GitCommit", "Sha256", "Value", "canonical_json", "sha256_bytes", "sha256_file", "sha256_stream"]
+__all__ = [
+    "CHUNK",
+    "BlobRef",
+    "GitCommit",
+    "Sha256",
+    "Value",
+    "canonical_json",
+    "sha256_bytes",
+    "sha256_file",
+    "sha256_stream",
+]
 
 CHUNK = 1024 * 1024
 """Bytes read at a time wherever a file streams."""
@@ -29,7 +39,7 @@ class Value(BaseModel):
         """Return the RFC 8785 JSON of this value."""
         return canonical_json(self.model_dump(mode="json"))
 
-    def digest(self) -> str:
+    def fingerprint(self) -> str:
         """Return the SHA-256 (hex) of `canonical()`."""
         return sha256_bytes(self.canonical())
 

@@ -92,4 +92,3 @@ class TestReport(Value):
     reason: str = ""
     log: BlobRef | None = None
     usage: Usage | None = None
-

@@ -9,7 +9,16 @@ from pydantic import Field
 from farm.model.base import GitCommit, Sha256, Value
 
 __all__ = [
-    "ArchivePin", "BuildPlan", "BuildSpec", "GitPin", "Limits", "PackageId", "SourcePin", "Target", "TestSpec", "Waiver",
+    "ArchivePin",
+    "BuildPlan",
+    "BuildSpec",
+    "GitPin",
+    "Limits",
+    "PackageId",
+    "SourcePin",
+    "Target",
+    "TestSpec",
+    "Waiver",
 ]
 
 
