@@ -32,18 +32,24 @@ __all__ = [
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class S3Settings(_Section):
     """The object store. Without `endpoint` the embedded server of `farm up` is used, with keys made on first start."""
 
     endpoint: str = ""
+    """Address of an S3 service; empty = the embedded one."""
     access_key: SecretStr = SecretStr("")
+    """Access key id."""
     secret_key: SecretStr = SecretStr("")
+    """Secret key."""
     region: str = "us-east-1"
+    """Region that requests are signed for."""
     vault_bucket: str = "farm-vault"
+    """Bucket of the content-addressed store."""
     repository_bucket: str = "farm-repository"
+    """Bucket that consumers read through the index."""
 
 
 class SandboxSettings(_Section):
@@ -72,28 +78,44 @@ class ServiceSettings(_Section):
     """Listening ports of the embedded services on loopback; 0 = a free one is chosen on first start and kept."""
 
     prefect_port: int = 0
+    """Prefect server and UI."""
     s3_port: int = 0
+    """Object store."""
     index_port: int = 0
+    """Package index."""
 
 
 class Settings(BaseSettings):
     """All settings of farm."""
 
-    model_config = SettingsConfigDict(env_prefix="FARM_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="FARM_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
 
     data: Path = Path(".farm")
     """Everything that farm keeps on this host."""
     recipes: Path = Path("recipes")
+    """Folder of the recipes."""
     images: Path = Path("images")
+    """Folder of the image definitions."""
     python_index: str = ""
     """Upstream Python index (simple API). Empty = the one pip or uv is configured with."""
     sources: dict[str, str] = Field(default_factory=dict)
     """Extra `insteadOf` for git sources: URL prefix → replacement (a relative path is relative to farm.toml)."""
     work_pool: str = "farm-linux-amd64"
+    """Prefect work pool that builds go to: one per platform."""
     s3: S3Settings = S3Settings()
+    """Object store."""
     sandbox: SandboxSettings = SandboxSettings()
+    """Sandbox."""
     trust: TrustSettings = TrustSettings()
+    """Trust."""
     services: ServiceSettings = ServiceSettings()
+    """Embedded services."""
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,87 @@
+"""`farm build`, `farm lock`: the steps in this process, without a Prefect server."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from farm import log
+from farm.cli.options import Force, Json, Reference
+from farm.cli.render import Renderer
+from farm.config import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from farm.model.outcome import Outcome
+
+__all__ = ["register", "show_outcome"]
+
+T = TypeVar("T")
+
+
+def show_outcome(renderer: Renderer, outcome: Outcome) -> None:
+    """Print what a build came to."""
+    word = "up to date" if outcome.reused else "published"
+    renderer.line(f"[bold green]{outcome.package} {word}[/]")
+    for file in outcome.files:
+        renderer.line(f"  {file.filename}")
+        renderer.line(f"    sha256 {file.blob.sha256}")
+    renderer.line(f"  source {outcome.source_uri} ({outcome.source_strength})")
+    renderer.line(f"  {len(outcome.inputs)} locked inputs, tests {outcome.test.result}, SLSA Build L{outcome.level}")
+    renderer.data(outcome.model_dump(mode="json"))
+
+
+def build(reference: Reference, *, force: Force = False, json: Json = False) -> None:
+    """Build a package in this process: every step of a submitted build, without a Prefect server. For writing recipes."""
+    from farm.pipeline import build_package, describe  # noqa: PLC0415 - `farm --help` does not pay for it
+    from farm.pipeline.chain import RunIdentity  # noqa: PLC0415 - the same
+    from farm.pipeline.runtime import Runtime  # noqa: PLC0415 - the same
+
+    renderer = Renderer(json=json)
+    log.configure(level="WARNING")
+    runtime = Runtime(load_settings())
+
+    def call(name: str, step: Callable[..., T], /, *values: Any) -> T:
+        with renderer.step(name) as line:
+            result = step(runtime, *values)
+            line.text = describe(name, result)
+        return result
+
+    with log.about(reference):
+        outcome = build_package(runtime, reference, run=RunIdentity(str(uuid.uuid4())), call=call, force=force)
+    show_outcome(renderer, outcome)
+
+
+def lock(
+    reference: Reference,
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Resolve again and report differences; write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Write (or rewrite) the lock of a recipe version: every file its build may read, with its digest and origin."""
+    from farm.pipeline.locking import write_recipe_lock  # noqa: PLC0415 - `farm --help` does not pay for it
+    from farm.pipeline.runtime import Runtime  # noqa: PLC0415 - the same
+
+    renderer = Renderer(json=json)
+    log.configure(level="WARNING")
+    with log.about(reference), renderer.step("lock") as line:
+        change = write_recipe_lock(Runtime(load_settings()), reference, check=check)
+        line.text = f"{change.files} files"
+    renderer.line(f"{'would write' if check else 'wrote'} {change.path}")
+    for sign, names in (("+", change.added), ("-", change.removed)):
+        for name in names:
+            renderer.plain(f"  {sign} {name}")
+    renderer.data(change.model_dump(mode="json"))
+    if check and not change.same:
+        from farm.errors import LockStaleError  # noqa: PLC0415 - raised here only
+
+        raise LockStaleError(f"the lock of {change.package} is not what would be resolved now")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to `app`."""
+    app.command()(build)
+    app.command()(lock)

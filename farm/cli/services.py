@@ -1,0 +1,76 @@
+"""`farm up`, `farm down`, `farm status`, `farm serve`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.cli.options import Json
+from farm.cli.render import Renderer
+from farm.config import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from farm.services.model import ServiceState
+
+__all__ = ["register"]
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SERVICE]…", help="Only these: s3, signer, index, prefect, worker. Default: all."),
+]
+
+
+def _show(renderer: Renderer, states: Sequence[ServiceState]) -> None:
+    renderer.table(
+        ("service", "state", "pid", "address", "log"),
+        [
+            (s.name, "healthy" if s.healthy else s.condition, str(s.pid or "-"), s.url or "-", str(s.log))
+            for s in states
+        ],
+    )
+    renderer.data([s.model_dump(mode="json") for s in states])
+
+
+def up(names: Names = None, *, json: Json = False) -> None:
+    """Start the embedded services: object store, signer, index, Prefect server and worker. Running ones are kept."""
+    from farm import services  # noqa: PLC0415 - psutil and httpx are imported with it
+
+    renderer = Renderer(json=json)
+    states = services.up(load_settings(), names or None, progress=lambda text: renderer.note(f"[dim]{text}[/]"))
+    _show(renderer, states)
+
+
+def down(names: Names = None, *, json: Json = False) -> None:
+    """Stop the embedded services. Data stays."""
+    from farm import services  # noqa: PLC0415 - psutil and httpx are imported with it
+
+    renderer = Renderer(json=json)
+    _show(renderer, services.down(load_settings(), names or None))
+
+
+def status(*, json: Json = False) -> None:
+    """Show the services, their addresses (the Prefect UI among them) and logs. Exit code 93 when one is not healthy."""
+    from farm import services  # noqa: PLC0415 - psutil and httpx are imported with it
+    from farm.errors import ServiceError  # noqa: PLC0415 - raised at the end only
+
+    renderer = Renderer(json=json)
+    states = services.status(load_settings())
+    _show(renderer, states)
+    if not all(s.healthy for s in states):
+        raise typer.Exit(ServiceError.exit_code)
+
+
+def serve(*, port: Annotated[int, typer.Option(help="Port on loopback; 0 = a free one.")] = 0) -> None:
+    """Serve the repository to pip and uv in the foreground (`farm up` does it in the background)."""
+    from farm.repository.serve import run  # noqa: PLC0415 - starlette and uvicorn are imported with it
+
+    run(load_settings(), port=port)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to `app`."""
+    for verb in (up, down, status, serve):
+        app.command()(verb)

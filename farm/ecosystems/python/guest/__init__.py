@@ -1,0 +1,1 @@
+"""Programs that run inside the sandbox, brought in as files; farm never imports them."""

@@ -1,0 +1,104 @@
+"""The evidence of one build as a Markdown table, for the Prefect artifact and for people.
+
+Made from the signed statements alone, so that it says nothing that was not signed. What comes from a package is
+escaped: names and log lines of foreign code must not become links or markup in the UI.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from farm.errors import VerificationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from farm.evidence.facts import ProvenanceFacts
+
+__all__ = ["markdown", "rows"]
+
+_SPECIAL = "\\`*_{}[]()#+-.!|<>&~\"'"
+_SHORT = 12
+
+
+def rows(facts: ProvenanceFacts, *, reproducible: bool | None = None) -> tuple[tuple[str, str], ...]:
+    """Return the evidence as (label, plain text) in reading order.
+
+    Args:
+        facts: what the statement says.
+        reproducible: whether a second build gave the same bytes; None when there was none.
+    """
+    source = facts.source_uri + (f" at commit {facts.source_commit}" if facts.source_commit else "")
+    recipe = facts.recipe_commit[:_SHORT] or "no commit"
+    found = [
+        ("Package", f"{facts.ecosystem}/{facts.package}@{facts.version} ({facts.platform}, {facts.interpreter})"),
+        ("Source", source),
+        ("Source strength", _STRENGTHS[facts.source_strength]),
+        (
+            "Recipe",
+            f"{facts.recipe} ({recipe}{', changed since' if facts.recipe_dirty and facts.recipe_commit else ''})",
+        ),
+        ("Builder image", f"{facts.image} (sha256 {facts.image_sha256[:_SHORT]})"),
+        ("Build inputs", _inputs(facts.inputs)),
+        ("Isolation", facts.isolation),
+        ("Tests", facts.tests + (f": {facts.test_reason}" if facts.test_reason else "")),
+        ("Reproducible", {None: "not tried", True: "yes: equal bytes", False: "no"}[reproducible]),
+        ("SLSA Build level", _level(facts)),
+        ("Builder", facts.builder_id),
+        ("Run", facts.run),
+    ]
+    found += [("Exception", waiver) for waiver in facts.waivers]
+    return tuple(found)
+
+
+def markdown(
+    files: Sequence[ProvenanceFacts], *, links: Mapping[str, str] | None = None, reproducible: bool | None = None
+) -> str:
+    """Return the table of one build.
+
+    Args:
+        files: the facts of each file's statement; all of one build.
+        links: label → address of what the reader can open (index page, run); trusted, since farm made it.
+        reproducible: whether a second build gave the same bytes; None when there was none.
+
+    Raises:
+        VerificationError: no file, or files of different builds.
+    """
+    if not files or any(facts.build_key != files[0].build_key for facts in files):
+        raise VerificationError("a summary is of the files of one build")
+    first = files[0]
+    lines = [f"## {_escape(f'{first.ecosystem}/{first.package}@{first.version}')}", "", "| | |", "|---|---|"]
+    lines += [f"| {_escape(label)} | {_escape(text)} |" for label, text in rows(first, reproducible=reproducible)]
+    lines += ["", "| File | SHA-256 |", "|---|---|"]
+    lines += [f"| {_escape(f.filename)} | {f.sha256} |" for f in sorted(files, key=lambda f: f.filename)]
+    if links:
+        lines += ["", *(f"- [{_escape(label)}](<{_address(links[label])}>)" for label in sorted(links))]
+    return "\n".join(lines) + "\n"
+
+
+_STRENGTHS = {
+    "git": "git: a commit of the project's repository",
+    "archive": "archive: an upload, weaker than a commit",
+}
+_ORIGINS = {"farm": "rebuilt by farm", "index": "from the upstream index"}
+
+
+def _inputs(inputs: Mapping[str, int]) -> str:
+    if not inputs:
+        return "none"
+    parts = ", ".join(f"{inputs[origin]} {_ORIGINS[origin]}" for origin in sorted(inputs))
+    return f"{sum(inputs.values())} locked files: {parts}"
+
+
+def _level(facts: ProvenanceFacts) -> str:
+    return f"L{facts.slsa_level}" + (f" ({'; '.join(facts.level_reasons)})" if facts.level_reasons else "")
+
+
+def _escape(text: str) -> str:
+    """Return `text` as one line of Markdown that shows as itself."""
+    return "".join(f"\\{c}" if c in _SPECIAL else c for c in " ".join(text.split()))
+
+
+def _address(url: str) -> str:
+    """Return an address that cannot end the link it stands in."""
+    return url.replace("<", "%3C").replace(">", "%3E").replace("\n", "%0A").replace("\r", "%0D")

@@ -1,0 +1,55 @@
+"""What one build came to: the record that a later run finds by the build key, and that commands report."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from farm.model.base import BlobRef, Sha256, Value
+from farm.model.build import FileNote, TestReport
+from farm.model.lock import LockedFile
+
+__all__ = ["InputsReport", "Outcome", "OutcomeFile"]
+
+
+class InputsReport(Value):
+    """Step 4: how the locked files got into the vault's reach."""
+
+    total: int
+    fetched: int
+    """Fetched now, because the vault lacked them."""
+    healed: int
+    """Fetched again, because the vault's copy was corrupt."""
+    size: int
+    """Bytes of all of them."""
+
+
+class OutcomeFile(Value):
+    """One published file."""
+
+    filename: str
+    blob: BlobRef
+    raw_sha256: Sha256
+    """Of the backend's own output, before tags, SBOM and canonical archive."""
+    notes: tuple[FileNote, ...] = ()
+
+
+class Outcome(Value):
+    """One finished build."""
+
+    package: str
+    build_key: Sha256
+    run_id: str
+    files: tuple[OutcomeFile, ...]
+    source_uri: str
+    source_strength: Literal["git", "archive"]
+    tree_digest: Sha256
+    image: str
+    image_digest: Sha256
+    inputs: tuple[LockedFile, ...]
+    test: TestReport
+    probe: str
+    builder_id: str
+    level: int
+    """SLSA Build level that the signer claimed."""
+    reused: bool = False
+    """True when the build key was known and nothing was built."""

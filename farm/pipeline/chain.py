@@ -1,0 +1,76 @@
+"""The order of the steps: one function that every way of running a build goes through.
+
+`call` runs one step: in the process with a progress line (`farm build`) or as a Prefect task (`farm submit`). The order,
+and what is handed from step to step, is written here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from farm.pipeline import steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from farm.model.outcome import Outcome
+    from farm.pipeline.runtime import Runtime
+
+__all__ = ["Call", "RunIdentity", "build_package"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Which run this is: its id, and the URI that evidence names it by (`urn:uuid:…`: no host name in evidence)."""
+
+    id: str
+
+    @property
+    def uri(self) -> str:
+        """The URI of the run."""
+        return f"urn:uuid:{self.id}"
+
+
+class Call(Protocol):
+    """Runs one step by its name."""
+
+    def __call__(self, name: str, step: Callable[..., T], /, *values: Any) -> T:
+        """Run `step(runtime, *values)` and return what it returns."""
+        ...
+
+
+def build_package(rt: Runtime, reference: str, *, run: RunIdentity, call: Call, force: bool = False) -> Outcome:
+    """Build, test, sign and publish one package version.
+
+    Args:
+        rt: the means.
+        reference: `python/markupsafe`, `python/markupsafe@3.0.2` or a path.
+        run: which run this is.
+        call: how a step is run.
+        force: build although the build key is known; other bytes than the published ones are an error.
+
+    Returns:
+        The outcome; `reused` when nothing had to be built.
+
+    Raises:
+        FarmError: the first step that failed; nothing was published then.
+    """
+    plan = call("plan", steps.plan, reference)
+    snapshot = call("source", steps.source, plan)
+    lock = call("lock", steps.lock, plan, snapshot)
+    known = call("reuse", steps.reuse, plan, snapshot, lock) if not force else None
+    if known is not None:
+        return known
+    call("inputs", steps.inputs, plan, lock)
+    job = call("job", steps.open_job, plan, snapshot, lock, run.id, run.uri)
+    built = call("build", steps.build, plan, snapshot, lock)
+    notes = call("inspect", steps.inspect, plan, built)
+    artifacts = call("finish", steps.finish, job, built)
+    report = call("test", steps.test, job, lock, artifacts)
+    signed = call("sign", steps.sign, job, built, notes, artifacts, report)
+    return call("publish", steps.publish, job, built, notes, artifacts, report, signed)
+
+

@@ -1,0 +1,135 @@
+"""Which recipes there are, and finding the one that a reference means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farm.errors import RecipeNotFoundError
+from farm.recipe.load import load_recipe
+from farm.recipe.naming import NAMINGS, naming_of
+from farm.recipe.problem import nearest
+
+if TYPE_CHECKING:
+    from farm.recipe.model import Recipe
+
+__all__ = ["FILE_NAME", "Found", "find_recipe", "list_recipes", "newest_version", "recipe_versions"]
+
+FILE_NAME = "recipe.yaml"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recipe and the version of it that was meant."""
+
+    path: Path
+    """The recipe file."""
+    relative: str
+    """The file below the recipes folder, POSIX: `python/markupsafe/recipe.yaml`."""
+    recipe: Recipe
+    version: str
+    """As the recipe spells it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the recipe's locks and patches are."""
+        return self.path.parent
+
+
+def list_recipes(recipes: Path) -> tuple[Path, ...]:
+    """Return every recipe file below `recipes` (`<ecosystem>/<name>/recipe.yaml`), sorted; none for no folder."""
+    return tuple(sorted(recipes.glob(f"*/*/{FILE_NAME}")))
+
+
+def find_recipe(recipes: Path, reference: str) -> Found:
+    """Find the recipe and version that `reference` means.
+
+    Args:
+        recipes: the recipes folder.
+        reference: `python/markupsafe`, `python/markupsafe@3.0.2`, or the path of a recipe file or its folder, with or
+            without `@version`. Without a version the newest one that is no pre-release is meant (the newest
+            pre-release where there are only those). A leading word `recipe` is passed over.
+
+    Returns:
+        The recipe with the version.
+
+    Raises:
+        RecipeNotFoundError: no such recipe or version; the message has the nearest name.
+        RecipeError, SourcePinError: the recipe has problems.
+    """
+    text = reference.strip().removeprefix("recipe ").strip()
+    name, _, version = text.rpartition("@") if "@" in text else (text, "", "")
+    path = _as_path(name)
+    if path is None:
+        path = _by_name(recipes, name)
+    recipe = load_recipe(path)
+    try:
+        relative = path.resolve().relative_to(recipes.resolve()).as_posix()
+    except ValueError:
+        relative = f"{recipe.ecosystem}/{recipe.name}/{FILE_NAME}"  # a recipe that lies somewhere else
+    return Found(path, relative, recipe, _version(recipe, version))
+
+
+def recipe_versions(recipe: Recipe) -> tuple[str, ...]:
+    """Return the pinned versions as the recipe spells them, oldest first."""
+    naming = naming_of(recipe.ecosystem)
+    return tuple(sorted(recipe.pinned, key=naming.version))
+
+
+def newest_version(recipe: Recipe) -> str:
+    """Return the newest pinned version; a pre-release only where there is nothing else."""
+    naming = naming_of(recipe.ecosystem)
+    ordered = recipe_versions(recipe)
+    final = [version for version in ordered if not naming.version(version).is_prerelease]
+    return (final or ordered)[-1]
+
+
+def _as_path(name: str) -> Path | None:
+    """Return the recipe file when `name` is written as a path, else None: `a/b` is a name even where a folder `a/b` is."""
+    is_path = name.startswith((".", "/", "~")) or name.endswith((".yaml", "/")) or name.count("/") > 1
+    if not is_path:
+        return None
+    path = Path(name).expanduser()
+    if path.is_dir():
+        path /= FILE_NAME
+    if not path.is_file():
+        msg = f"there is no recipe at {name}"
+        raise RecipeNotFoundError(msg)
+    return path.absolute()
+
+
+def _by_name(recipes: Path, name: str) -> Path:
+    ecosystem, _, package = name.partition("/")
+    if package and ecosystem in NAMINGS:
+        try:
+            normal = NAMINGS[ecosystem].name(package)
+        except ValueError as error:
+            msg = f"{name!r} names no recipe: {error}"
+            raise RecipeNotFoundError(msg) from None
+        path = recipes / ecosystem / normal / FILE_NAME
+        if path.is_file():
+            return path
+    known = [path.parent.relative_to(recipes).as_posix() for path in list_recipes(recipes)]
+    near = nearest(name, known) or next((k for k in known if k.endswith(f"/{name.lower()}")), "")
+    hint = f"; did you mean {near!r}?" if near else ""
+    msg = f"there is no recipe {name!r}{hint}"
+    raise RecipeNotFoundError(msg, details={"nearest": near, "known": known})
+
+
+def _version(recipe: Recipe, asked: str) -> str:
+    if not asked:
+        return newest_version(recipe)
+    naming = naming_of(recipe.ecosystem)
+    try:
+        wanted = naming.version(asked)
+    except ValueError:
+        wanted = None
+    for version in recipe.pinned:
+        if wanted is not None and naming.version(version) == wanted:
+            return version
+    known = recipe_versions(recipe)
+    near = nearest(asked, known)
+    hint = f"; did you mean {near!r}?" if near else ""
+    msg = f"the recipe {recipe.ecosystem}/{recipe.name} has no version {asked!r}{hint} (it has: {', '.join(known)})"
+    raise RecipeNotFoundError(msg, details={"nearest": near, "known": list(known)})

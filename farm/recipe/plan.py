@@ -1,0 +1,157 @@
+"""Step 1: a recipe version and a target → the build plan. Pure: no file, no network, no clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from farm.errors import RecipeNotFoundError
+from farm.model import plan as planned
+from farm.model.base import Value
+from farm.recipe.model import changed
+from farm.recipe.naming import naming_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from farm.recipe.model import Build, Limits, Recipe, Test, VersionEntry
+
+__all__ = ["build_image", "make_plan"]
+
+
+class _Resolved(Value):
+    """What the recipe digest is over: the version with every override applied and every default spelled out."""
+
+    package: planned.PackageId
+    source: planned.SourcePin
+    build: planned.BuildSpec
+    test: planned.TestSpec
+    limits: planned.Limits
+
+
+def make_plan(recipe: Recipe, version: str, recipe_path: str, target: planned.Target) -> planned.BuildPlan:
+    """Decide everything that a build of `version` for `target` needs to know.
+
+    Args:
+        recipe: a recipe without problems.
+        version: a pinned version, in any spelling that is equal to the recipe's.
+        recipe_path: path of the recipe below the recipes folder, POSIX.
+        target: platform and interpreter of the builder image that the recipe names (see `build_image`).
+
+    Returns:
+        The plan. Its `recipe_digest` is over the resolved version: comments, order and spelling of the file do not
+        matter, overrides for other versions neither.
+
+    Raises:
+        RecipeNotFoundError: the recipe does not pin this version.
+    """
+    naming = naming_of(recipe.ecosystem)
+    key = _pinned_key(recipe, version)
+    entry = recipe.versions[key]
+    build, test, limits = _overridden(recipe, key)
+    resolved = _Resolved(
+        package=planned.PackageId(
+            ecosystem=recipe.ecosystem, name=naming.name(recipe.name), version=str(naming.version(key))
+        ),
+        source=_pin(recipe, key, entry),
+        build=planned.BuildSpec(
+            image=build.image,
+            requires=build.requires,
+            env=build.env,
+            config_settings=build.config_settings,
+            tags=build.tags,
+            source_date_epoch=build.source_date_epoch,
+            waivers=tuple(planned.Waiver(rule=w.rule, reason=w.reason) for w in build.waivers),
+        ),
+        test=planned.TestSpec(
+            imports=test.imports,
+            command=test.command,
+            requires=test.requires,
+            skip_reason=test.skip.reason if test.skip else "",
+        ),
+        limits=planned.Limits(**limits.model_dump(exclude_none=True)),
+    )
+    return planned.BuildPlan(
+        package=resolved.package,
+        recipe_path=recipe_path,
+        recipe_digest=resolved.fingerprint(),
+        source=resolved.source,
+        build=resolved.build,
+        test=resolved.test,
+        target=target,
+        limits=resolved.limits,
+    )
+
+
+def build_image(recipe: Recipe, version: str) -> str:
+    """Return the name of the builder image of `version`: what gives the target that `make_plan` wants.
+
+    Raises:
+        RecipeNotFoundError: the recipe does not pin this version.
+    """
+    build, _, _ = _overridden(recipe, _pinned_key(recipe, version))
+    return build.image
+
+
+def _pinned_key(recipe: Recipe, version: str) -> str:
+    naming = naming_of(recipe.ecosystem)
+    try:
+        wanted = naming.version(version)
+    except ValueError:
+        wanted = None
+    for key in recipe.pinned:
+        if naming.version(key) == wanted:
+            return key
+    msg = f"the recipe {recipe.ecosystem}/{recipe.name} does not pin version {version!r}"
+    raise RecipeNotFoundError(msg)
+
+
+def _entries(recipe: Recipe, key: str) -> Iterator[VersionEntry]:
+    """Yield the entries that apply to the version `key`, in the order of the file: ranges that hold it, and its own."""
+    naming = naming_of(recipe.ecosystem)
+    for other, entry in recipe.versions.items():
+        if other == key or (naming.is_range(other) and naming.contains(other, key)):
+            yield entry
+
+
+def _overridden(recipe: Recipe, key: str) -> tuple[Build, Test, Limits]:
+    build, test, limits = recipe.build, recipe.test, recipe.limits
+    for entry in _entries(recipe, key):
+        build = changed(build, entry.build)
+        limits = changed(limits, entry.limits)
+        if entry.test is not None:
+            # A version that is tested again lifts the skip, and one that is skipped has nothing to run.
+            base = test.model_copy(update={"skip": None}) if entry.test.skip is None else type(test)()
+            test = changed(base, entry.test)
+    return build, test, limits
+
+
+def _pin(recipe: Recipe, key: str, entry: VersionEntry) -> planned.GitPin | planned.ArchivePin:
+    source = recipe.source
+    if source.git is not None:
+        pattern = source.tag
+        for other in _entries(recipe, key):
+            pattern = other.tag if other.tag is not None else pattern
+        return planned.GitPin(
+            url=source.git,
+            commit=entry.commit or "",
+            tag=pattern.replace("{version}", key) or None,
+            subdirectory=source.subdirectory,
+            submodules=source.submodules,
+        )
+    archive = source.archive
+    if archive is not None and archive.pypi_sdist is not None:
+        name = naming_of(recipe.ecosystem).name(archive.pypi_sdist)
+        return planned.ArchivePin(
+            kind="pypi-sdist",
+            sha256=entry.sha256 or "",
+            name=name,
+            version=str(naming_of(recipe.ecosystem).version(key)),
+            subdirectory=source.subdirectory,
+        )
+    url = archive.url if archive is not None and archive.url is not None else ""
+    return planned.ArchivePin(
+        kind="url",
+        sha256=entry.sha256 or "",
+        url=url.replace("{version}", key),
+        subdirectory=source.subdirectory,
+    )

@@ -1,0 +1,177 @@
+"""The probe's collecting half: try to get out in every way that is known, and tell what happened.
+
+It runs before anything foreign is unpacked or run. `farm.sandbox.probe` judges the facts on the host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Documentation and link-local addresses: no packet to them means anything to anybody, but a route to them is a route.
+PROBE_ADDRESSES = (
+    (socket.AF_INET, "192.0.2.1", 443),
+    (socket.AF_INET, "169.254.169.254", 80),
+    (socket.AF_INET6, "2001:db8::1", 443),
+    (socket.AF_INET6, "fe80::1", 80),
+)
+ENGINE_SOCKETS = (
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+    "/run/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+    "/run/crio/crio.sock",
+    "/run/dbus/system_bus_socket",
+    "/run/systemd/private",
+)
+WRITE_PROBES = ("/", "/bin", "/dev", "/etc", "/home", "/opt", "/proc/sys/kernel", "/root", "/run", "/srv", "/sys",
+                "/sys/fs/cgroup", "/usr", "/usr/local/bin", "/var", "/var/tmp")  # fmt: skip  # noqa: S108 - it must not be writable
+
+
+def collect(inputs: list[str]) -> dict[str, Any]:
+    """Try to get out in every way that is known and report what happened; the host judges it."""
+    return {
+        "version": 1,
+        "pid": os.getpid(),
+        "uids": list(os.getresuid()),
+        "gids": sorted({*os.getresgid(), *os.getgroups()}),
+        "status": _status(),
+        "interfaces": sorted(name for _, name in socket.if_nameindex()),
+        "routes": _routes(),
+        "connects": [*_connects(), *_name_servers(), *_engine_sockets()],
+        "unix": _unix_sockets(),
+        "env": sorted(_initial_environment()),
+        "writable": sorted(p for p in {*WRITE_PROBES, *inputs} if _writable(Path(p))),
+        "mounts": _mounts(),
+        "devices": sorted(os.listdir("/dev")),  # noqa: PTH208 - names, not paths
+        "hardened": False,
+    }
+
+
+def _status() -> dict[str, str]:
+    wanted = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    pairs = (line.partition(":") for line in lines)
+    return {key: value.strip() for key, _, value in pairs if key in wanted}
+
+
+def _routes() -> list[str]:
+    found = []
+    for name in ("route", "ipv6_route"):
+        with contextlib.suppress(OSError):
+            for line in Path("/proc/net", name).read_text(encoding="ascii").splitlines():
+                device = line.split()[0 if name == "route" else -1]
+                if device not in {"Iface", "lo"}:
+                    found.append(device)
+    return sorted(set(found))
+
+
+def _error_name(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error))
+
+
+def _connects() -> Iterator[list[str]]:
+    for family, address, port in PROBE_ADDRESSES:
+        for kind, word in ((socket.SOCK_STREAM, "tcp"), (socket.SOCK_DGRAM, "udp")):
+            # Nobody waits for an answer: where there is a route, connect does not fail at once.
+            yield [f"{word} {address} port {port}", _try_connect(family, kind, (address, port))]
+
+
+def _try_connect(family: int, kind: int, address: Any) -> str:
+    try:
+        with socket.socket(family, kind) as attempt:
+            attempt.setblocking(False)
+            attempt.connect(address)
+    except OSError as error:
+        return _error_name(error)
+    return "connected"
+
+
+def _name_servers() -> Iterator[list[str]]:
+    try:
+        lines = Path("/etc/resolv.conf").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        words = line.split()
+        if words[:1] == ["nameserver"] and len(words) > 1:
+            yield [f"dns {words[1]}", _ask(words[1])]
+
+
+def _ask(server: str) -> str:
+    """Ask a name server for the root; a loopback one refuses at once unless somebody listens there."""
+    query = struct.pack(">HHHHHH", 1, 0x0100, 1, 0, 0, 0) + b"\0" + struct.pack(">HH", 2, 1)
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as attempt:
+            attempt.settimeout(0.05)
+            attempt.connect((server, 53))
+            attempt.send(query)
+            attempt.recv(512)
+    except socket.timeout:  # noqa: UP041 - another class than TimeoutError before Python 3.10
+        return "sent"
+    except OSError as error:
+        return _error_name(error)
+    return "answered"
+
+
+def _engine_sockets() -> Iterator[list[str]]:
+    for path in ENGINE_SOCKETS:
+        yield [f"unix {path}", _try_connect(socket.AF_UNIX, socket.SOCK_STREAM, path)]
+
+
+def _unix_sockets() -> list[str]:
+    lines = Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace").splitlines()[1:]
+    named = 8
+    return sorted(words[7] if len(words) >= named else "(unnamed)" for words in (line.split() for line in lines))
+
+
+def _initial_environment() -> list[str]:
+    # Not os.environ: Python itself may have added LC_CTYPE to that.
+    raw = Path("/proc/self/environ").read_bytes().split(b"\0")
+    return [os.fsdecode(entry.partition(b"=")[0]) for entry in raw if entry]
+
+
+def _writable(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            attempt = path / ".farm-probe"
+            os.close(os.open(attempt, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            attempt.unlink()
+        else:
+            os.close(os.open(path, os.O_WRONLY))
+    except OSError:
+        return False
+    return True
+
+
+def _mounts() -> list[dict[str, Any]]:
+    """Read /proc/self/mountinfo (proc(5)): point, options, propagation and type of each mount."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        left, _, right = line.partition(" - ")
+        words = left.split(" ")
+        found.append({
+            "point": words[4].encode(errors="replace").decode("unicode_escape"),
+            "options": sorted(words[5].split(",")),
+            "propagation": words[6:],
+            "type": right.split(" ")[0],
+        })  # fmt: skip
+    return found
+
+
+def harden() -> bool:
+    """Make the guest undumpable, so that foreign code of the same user can neither trace it nor open its files."""
+    try:
+        import ctypes  # noqa: PLC0415 - some small Pythons come without it
+    except ImportError:
+        return False
+    pr_set_dumpable = 4
+    return ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0) == 0

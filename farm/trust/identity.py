@@ -1,0 +1,39 @@
+"""Who signs: the names under which the signer signs, and what a verifier expects of a certificate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from farm.model.base import Value
+
+if TYPE_CHECKING:
+    from farm.config import Settings
+
+__all__ = ["ExpectedIdentity", "builder_id", "expected_identity", "issuer"]
+
+
+class ExpectedIdentity(Value):
+    """What the certificate of a bundle must say; an empty source is not compared."""
+
+    builder: str
+    """The builder's id: the URI in the subject alternative name."""
+    issuer: str
+    source_uri: str = ""
+    """Source repository URI (git: the recipe's URL; archive: the snapshot's location)."""
+    source_digest: str = ""
+    """Source repository digest (git: the commit; archive: `sha256:<hex>`)."""
+
+
+def builder_id(namespace: str, builder: str) -> str:
+    """Return `builder.id` for a builder mode; equals `Settings.builder_id`."""
+    return f"{namespace}/builders/{builder}/v1"
+
+
+def issuer(namespace: str) -> str:
+    """Return the issuer that the embedded instance writes into certificates."""
+    return f"{namespace}/oidc"
+
+
+def expected_identity(settings: Settings) -> ExpectedIdentity:
+    """Return the identity that this farm's own signer has, without a source."""
+    return ExpectedIdentity(builder=settings.builder_id, issuer=issuer(settings.trust.namespace))
