@@ -123,13 +123,21 @@ def _source_reference(facts: SbomFacts) -> ExternalReference:
 
 def _content(name: str, version: str) -> Component:
     return Component(
-        name=name, version=version or None, type=ComponentType.LIBRARY, bom_ref=f"content:{name}@{version}"
+        name=name,
+        version=version or None,
+        type=ComponentType.LIBRARY,
+        bom_ref=f"content:{name}@{version}",
+        supplier=OrganizationalEntity(name=SUPPLIER),
     )
 
 
 def _formula(facts: SbomFacts) -> dict[str, Any]:
     """Return how the file was built: image, build inputs with digests, environment, commands."""
-    inputs: list[dict[str, Any]] = [{"resource": {"ref": ref}} for ref in (_IMAGE_REF, *map(_input_ref, facts.inputs))]
+    kind = "vcs" if facts.snapshot.strength == "git" else "source-distribution"
+    inputs: list[dict[str, Any]] = [
+        {"resource": {"externalReference": {"type": kind, "url": facts.snapshot.uri}}},
+        *({"resource": {"ref": ref}} for ref in (_IMAGE_REF, *map(_input_ref, facts.inputs))),
+    ]
     variables = [{"name": name, "value": value} for name, value in facts.environment.items()]
     if variables:
         inputs.append({"environmentVars": variables})

@@ -244,6 +244,8 @@ def _content(number: int, note: FileNote) -> _Package:
         spdx_id=f"SPDXRef-Content-{number}",
         name=note.name,
         version_info=note.value or None,
+        # SPDX's supplier is where this copy came from: whoever handed over the file that it is in.
+        supplier=_FARM,
         primary_package_purpose="LIBRARY",
     )
 

@@ -1,7 +1,7 @@
 """The evidence of one build as a Markdown table, for the Prefect artifact and for people.
 
-Made from the signed statements alone, so that it says nothing that was not signed. What comes from a package is
-escaped: names and log lines of foreign code must not become links or markup in the UI.
+Made from the signed statements alone, so that it says nothing that was not signed. Text is escaped: what comes from a
+package or a recipe must not become markup in the UI.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["markdown", "rows"]
 
-_SPECIAL = "\\`*_{}[]()#+-.!|<>&~\"'"
+_SPECIAL = "\\`*_[]<>&|~!"
 _SHORT = 12
 
 
@@ -96,7 +96,8 @@ def _level(facts: ProvenanceFacts) -> str:
 
 def _escape(text: str) -> str:
     """Return `text` as one line of Markdown that shows as itself."""
-    return "".join(f"\\{c}" if c in _SPECIAL else c for c in " ".join(text.split()))
+    seen = (c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+    return "".join(f"\\{c}" if c in _SPECIAL else c for c in seen)
 
 
 def _address(url: str) -> str:

@@ -86,7 +86,7 @@ def newest_version(recipe: Recipe) -> str:
 
 
 def _as_path(name: str) -> Path | None:
-    """Return the recipe file when `name` is written as a path, else None: `a/b` is a name even where a folder `a/b` is."""
+    """Return the recipe file when `name` is written as a path; `a/b` is a name even where there is a folder `a/b`."""
     is_path = name.startswith((".", "/", "~")) or name.endswith((".yaml", "/")) or name.count("/") > 1
     if not is_path:
         return None

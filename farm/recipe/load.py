@@ -88,7 +88,7 @@ def read_text(text: str, path: str) -> Reading:
         return Reading(document, None, document.problems)
     try:
         # By way of JSON, since a list is a fixed sequence there: strict about everything else.
-        recipe = Recipe.model_validate_json(json.dumps(document.value), strict=True)
+        recipe = Recipe.model_validate_json(json.dumps(document.value), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False)
         problems = {_explain(document, item): None for item in details}  # union members repeat themselves

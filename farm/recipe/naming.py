@@ -1,4 +1,4 @@
-"""How each ecosystem spells names, versions and version ranges: the one place of the recipe package that knows a language."""
+"""How each ecosystem spells names, versions and ranges: the one place of this package that knows a language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What single values of a recipe must look like, as functions over text that raise ValueError with words for the user."""
+"""What single values of a recipe must look like: functions over text that raise ValueError with words for the user."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Writing the pages. They are made from what is listed, and listed again afterwards until nothing has changed meanwhile.
+"""Writing the pages. They are made from what is listed, and listed again afterwards until nothing changed meanwhile.
 
-A page is written after every file that it names; so a reader never follows a link to nothing, whenever the writer stops.
+A page is written after every file that it names: a reader never follows a link to nothing, whenever the writer stops.
 """
 
 from __future__ import annotations

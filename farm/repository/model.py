@@ -2,7 +2,7 @@
 
 Keys in the bucket (none ends in `/`, since some servers refuse that):
 
-    files/<2 hex>/<62 hex>/<filename>[suffix]   bytes; the file's digest is in the path: no key ever gets other bytes
+    files/<2 hex>/<62 hex>/<filename>[suffix]   the file's digest is in the path, so other bytes have another key
     integrity/<name>/<version>/<filename>/provenance   the PEP 740 provenance object
     records/python/<name>/<filename>.json       one `PublishedFile`, written once: from then on the file is published
     simple/<name>/index.json, index.html        project pages, a function of the records

@@ -1,9 +1,10 @@
 """The index pages as a function of the records: PEP 503 HTML and PEP 691 JSON, the same facts in both.
 
 JSON carries sizes, upload times and versions (PEP 700), core metadata (PEP 658, 714), provenance (PEP 740), yanks
-(PEP 592) and the project's status (PEP 792): API version 1.4. All addresses are relative, so that the same pages are right behind
-any host and prefix. (PEP 740 asks for a full address in `provenance`; a client that resolves it against the page, as it
-must for the file's own address, comes to the same.)
+(PEP 592) and the project's status (PEP 792): API version 1.4.
+
+All addresses are relative, so that the same pages are right behind any host and prefix. (PEP 740 asks for a full
+address in `provenance`; a client that resolves it against the page, as it must for the file's own, comes to the same.)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Publishing: verify everything, then write in an order in which stopping at any point leaves a whole index.
 
 Files, then what lies beside them, then the provenance object, then the records (from here on they are published and
-never change), then the project's pages, then the root page. A second try writes again what has no record yet, leaves what
-has one, and brings the pages up to date.
+never change), then the project's pages, then the root page. A second try writes again what has no record yet, leaves
+what has one, and brings the pages up to date.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from packaging.version import InvalidVersion, Version
 
 from farm import log
 from farm.errors import ImmutableError, VerificationError
@@ -105,7 +107,7 @@ def _distinct(publication: Publication) -> tuple[PublishFile, ...]:
     seen: dict[object, str] = {}
     for file in publication.files:
         release = release_of(file.filename)
-        if (release.project, release.version) != (package.name, package.version):
+        if release.project != package.name or not _same_version(release.version, package.version):
             msg = f"{file.filename} is not a file of {package}"
             raise VerificationError(msg)
         if other := seen.get(release):
@@ -113,6 +115,13 @@ def _distinct(publication: Publication) -> tuple[PublishFile, ...]:
             raise VerificationError(msg)
         seen[release] = file.filename
     return tuple(sorted(publication.files, key=lambda file: file.filename))
+
+
+def _same_version(normalised: str, given: str) -> bool:
+    try:
+        return str(Version(given)) == normalised
+    except InvalidVersion:
+        return False
 
 
 def _prepare(publication: Publication, file: PublishFile, vault: Vault, gate: Gate, folder: Path) -> _Ready:
@@ -152,8 +161,11 @@ def _prepare(publication: Publication, file: PublishFile, vault: Vault, gate: Ga
 
 def _check_documents(file: PublishFile, statement: dict[str, Any]) -> None:
     """Make sure that every document beside the file is named, by digest, in the signed provenance."""
-    details = statement.get("predicate", {}).get("runDetails", {})
-    named = {item.get("digest", {}).get("sha256") for item in details.get("byproducts", ())}
+    try:
+        named = {item["digest"]["sha256"] for item in statement["predicate"]["runDetails"]["byproducts"]}
+    except (KeyError, TypeError):
+        # No byproducts, or one without a digest: then no document can be shown to belong to the build.
+        named = set()
     for suffix, ref in sorted(file.sidecars.items()):
         if suffix not in {BUNDLE, PROVENANCE_BUNDLE} and ref.sha256 not in named:
             msg = f"{file.filename}{suffix} (SHA-256 {ref.sha256}) is not among the byproducts of the signed provenance"

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from farm.errors import BlobMissingError, FarmError, VerificationError
 from farm.repository.model import (
-    PublishedFile,
     RECORDS,
+    PublishedFile,
     file_key,
     integrity_key,
     record_key,

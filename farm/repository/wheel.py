@@ -35,11 +35,11 @@ class CoreMetadata(NamedTuple):
 def check_metadata(path: Path, filename: str, metadata: bytes) -> CoreMetadata:
     """Return the facts of `metadata`, after making sure that it is what the wheel at `path` holds.
 
-    pip resolves with the metadata beside the file (PEP 658) before it has the file: if the two differed, it would decide
-    on facts that nobody signed.
+    pip resolves with the metadata beside the file (PEP 658) before it has the file: if the two differed, it would
+    decide on facts that nobody signed.
 
     Raises:
-        VerificationError: unreadable wheel, other metadata inside, or another name or version than the file's name says.
+        VerificationError: unreadable wheel, other metadata inside, or another name or version than the file's.
     """
     if _inside(path, filename) != metadata:
         msg = f"{filename}: the core metadata beside the wheel differs from the METADATA inside it"
@@ -47,7 +47,8 @@ def check_metadata(path: Path, filename: str, metadata: bytes) -> CoreMetadata:
     raw, _ = parse_email(metadata)
     requires = raw.get("requires_python", "")
     try:
-        facts = CoreMetadata(canonicalize_name(raw["name"]), str(Version(raw["version"])), str(SpecifierSet(requires)))
+        SpecifierSet(requires)
+        facts = CoreMetadata(canonicalize_name(raw["name"]), str(Version(raw["version"])), requires)
     except (KeyError, InvalidVersion, InvalidSpecifier) as error:
         msg = f"{filename}: its core metadata has no usable Name, Version or Requires-Python"
         raise VerificationError(msg) from error

@@ -35,4 +35,6 @@ def encode(value: object) -> bytes:
 def guest_message() -> bytes:
     """Return the first message: the guest's modules, name and text, in the order in which they have to be run."""
     folder = files(_PACKAGE)
-    return encode([[f"{_PACKAGE}.{name}", folder.joinpath(f"{name}.py").read_text(encoding="utf-8")] for name in _MODULES])
+    return encode(
+        [[f"{_PACKAGE}.{name}", folder.joinpath(f"{name}.py").read_text(encoding="utf-8")] for name in _MODULES]
+    )

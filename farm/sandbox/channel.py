@@ -41,7 +41,7 @@ class Wire(Protocol):
 
 
 class LogSink:
-    """The log file of one run: written as it comes up to `limit` bytes, what follows is counted; the end is kept aside."""
+    """The log file of one run: written as it comes up to `limit` bytes, then only counted; the end is kept aside."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self._file = path.open("wb")

@@ -24,14 +24,20 @@ _UNREACHABLE = frozenset({"ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EHOST
 _NOBODY = frozenset({"ECONNREFUSED"})
 _ABSENT = frozenset({"ENOENT", "ENOTDIR", "EACCES"})
 _DEVICES = frozenset({
-    "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty",
-    "urandom", "zero",
+    "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
+    "tty", "urandom", "zero",
 })  # fmt: skip
 _ENGINE_MOUNTS = frozenset({
     "/", "/dev", "/dev/console", "/dev/mqueue", "/dev/pts", "/dev/shm", "/etc/hostname", "/etc/hosts",  # noqa: S108
     "/etc/resolv.conf", "/proc", "/sys",
 })  # fmt: skip
-_ENGINE_TREES = ("/proc/", "/sys/fs/cgroup", "/sys/firmware", "/sys/devices/virtual/powercap", "/sys/devices/system/cpu/")
+_ENGINE_TREES = (
+    "/proc/",
+    "/sys/fs/cgroup",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+    "/sys/devices/system/cpu/",
+)
 """Below these the OCI runtime hides or protects files by mounts of its own."""
 _NOT_OURS_TO_WRITE = frozenset({"/", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/sys"})
 
@@ -92,7 +98,6 @@ def parse_facts(raw: bytes) -> Facts:
         IsolationError: it is not one.
     """
     try:
-        # Through JSON once more: pydantic's strict mode takes JSON arrays for tuples only when it reads the JSON itself.
         return Facts.model_validate_json(raw)
     except ValidationError as error:
         places = sorted({".".join(map(str, e["loc"])) or "the whole" for e in error.errors()})

@@ -1,4 +1,4 @@
-"""The environment of the services: an allow-list. The worker alone gets the user's index, git, proxy and Docker settings."""
+"""The environment of services, an allow-list. Only the worker gets the user's index, git, proxy and Docker settings."""
 
 from __future__ import annotations
 

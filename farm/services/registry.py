@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 MARKER = "FARM_SERVICE_MARK"
-"""Environment variable that every process of a service carries: the random mark of its start. Recycled pids have none."""
+"""Environment variable of every process of a service: the random mark of its start. A recycled pid has none."""
 
 PortName = Literal["prefect", "s3", "index"]
 
@@ -242,7 +242,7 @@ def signer_address(settings: Settings) -> Path:
 
 
 def bind_socket(settings: Settings) -> Path:
-    """Make `signer_address` ready to be bound: its folder is private and ours; a short one is linked from the run folder.
+    """Make `signer_address` ready to be bound: its folder is private and ours, a short one has a link from the other.
 
     Raises:
         ServiceError: the short folder is there and belongs to someone else.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from farm.errors import ServiceError
-from farm.model.base import Value
+from farm.services.model import ServiceState
 from farm.services.process import exit_note, log_tail, owned, spawn, stop
 from farm.services.registry import alive, choose_ports, drop_record, read_ports, read_record, run_folder, write_record
 from farm.services.specs import SERVICES, service_names, service_probe, service_spec, stop_seconds
@@ -24,27 +24,13 @@ if TYPE_CHECKING:
     from farm.services.registry import ServiceRecord
     from farm.services.specs import ServiceSpec
 
-__all__ = ["Progress", "ServiceState", "down", "status", "up"]
+__all__ = ["Progress", "down", "status", "up"]
 
-Progress = Callable[[str, str, str], None]
-"""Told what happens: service, phase (`reused`, `starting`, `ready`, `failed`, `stopping`, `stopped`), detail."""
+Progress = Callable[[str], None]
+"""Told in one line what happens."""
 
 _LOCK_SECONDS = 600.0
 _POLL_SECONDS = 0.2
-
-
-class ServiceState(Value):
-    """A service as it is now."""
-
-    name: str
-    healthy: bool
-    pid: int | None
-    since: str
-    """When it was started (RFC 3339, UTC); empty when it is not running."""
-    url: str
-    log: str
-    detail: str = ""
-    """What is wrong with it, or worth knowing."""
 
 
 def up(
@@ -100,10 +86,10 @@ def down(
             record = read_record(settings, name)
             if record is None:
                 continue
-            tell(name, "stopping", "")
+            tell(f"{name}: stopping")
             ended = stop(record, stop_seconds(name))
             drop_record(settings, name)
-            tell(name, "stopped", "" if ended else "it was not running")
+            tell(f"{name}: stopped" if ended else f"{name}: was not running any more")
     return status(settings, [name for name in selected if name in service_names(settings)])
 
 
@@ -114,8 +100,8 @@ def status(settings: Settings, names: Iterable[str] | None = None) -> tuple[Serv
         return tuple(pool.map(lambda name: _state(settings, name), selected))
 
 
-def _silent(name: str, phase: str, detail: str) -> None:
-    del name, phase, detail
+def _silent(text: str) -> None:
+    del text
 
 
 def _check_names(names: Sequence[str], known: Sequence[str]) -> None:
@@ -157,20 +143,20 @@ def _ensure(
         else:
             if record is not None:
                 stop(record, stop_seconds(spec.name))  # children that a crashed service left behind
-            tell(spec.name, "starting", "")
+            tell(f"{spec.name}: starting")
             record = _start(settings, spec)
             started = True
         begun = time.monotonic()
         _wait_healthy(spec, record, given_up)
     except ServiceError as error:
-        tell(spec.name, "failed", error.message.splitlines()[0])
+        tell(f"{spec.name}: failed")
         return error
     changed = "" if record.basis == spec.basis else "started with other settings: `farm down` and `farm up` apply them"
     if started:
-        tell(spec.name, "ready", f"{time.monotonic() - begun:.1f} s")
+        tell(f"{spec.name}: ready after {time.monotonic() - begun:.1f} s")
     else:
-        tell(spec.name, "reused", changed)
-    return _as_state(record, healthy=True, detail=changed)
+        tell(f"{spec.name}: running already" + (f" ({changed})" if changed else ""))
+    return _running(record, "", changed)
 
 
 def _start(settings: Settings, spec: ServiceSpec) -> ServiceRecord:
@@ -221,22 +207,22 @@ def _failure(spec: ServiceSpec, record: ServiceRecord, what: str) -> ServiceErro
 def _state(settings: Settings, name: str) -> ServiceState:
     record = read_record(settings, name)
     if record is None:
-        return ServiceState(name=name, healthy=False, pid=None, since="", url="", log="", detail="not started")
+        return ServiceState(name=name, condition="stopped")
     if not alive(record):
         left = len(owned(record))
-        detail = "died: see its log" + (f"; {left} of its processes are left" if left else "")
-        return _as_state(record, healthy=False, detail=detail, running=False)
+        detail = "it ended without being stopped" + (f"; {left} of its processes are left" if left else "")
+        return ServiceState(name=name, condition="died", log=record.log, detail=detail)
     wrong = service_probe(settings, name, read_ports(settings))()
-    return _as_state(record, healthy=not wrong, detail=wrong)
+    return _running(record, wrong)
 
 
-def _as_state(record: ServiceRecord, *, healthy: bool, detail: str, running: bool = True) -> ServiceState:
+def _running(record: ServiceRecord, wrong: str, detail: str = "") -> ServiceState:
     return ServiceState(
         name=record.name,
-        healthy=healthy,
-        pid=record.pid if running else None,
-        since=record.since if running else "",
-        url=record.url if running else "",
+        condition="unhealthy" if wrong else "healthy",
+        pid=record.pid,
+        since=record.since,
+        url=record.url,
         log=record.log,
-        detail=detail,
+        detail=wrong or detail,
     )

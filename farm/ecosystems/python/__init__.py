@@ -1,0 +1,1 @@
+"""Python: wheels from sdists and repositories."""

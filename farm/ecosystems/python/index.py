@@ -128,6 +128,10 @@ class IndexClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         self._client.close()
 
     def files(self, project: str) -> tuple[IndexFile, ...]:

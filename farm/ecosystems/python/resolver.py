@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -57,7 +57,7 @@ class Pin:
     version: str
     filename: str
     sha256: str
-    size: int | None = None
+    size: int | None = field(default=None, compare=False)
     """As the index states it, None when it does not."""
 
 
@@ -85,7 +85,7 @@ def parse_requirements(lines: Iterable[str], origin: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def resolve(  # noqa: PLR0913 - each is a different input of one resolution
+def resolve(
     requirements: Sequence[str],
     *,
     target: Target,

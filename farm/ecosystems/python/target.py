@@ -14,7 +14,15 @@ from farm.errors import RecipeError
 if TYPE_CHECKING:
     from farm.model.plan import Target
 
-__all__ = ["Machine", "machine", "python_version", "resolver_platform", "supported_tags", "target_name"]
+__all__ = [
+    "Machine",
+    "machine",
+    "marker_environment",
+    "python_version",
+    "resolver_platform",
+    "supported_tags",
+    "target_name",
+]
 
 _GLIBC_MINOR = 28
 """Locked wheels run on glibc 2.28 and later: every Debian, Ubuntu and manylinux image that builders are made from.
@@ -74,6 +82,28 @@ def target_name(target: Target) -> str:
 def resolver_platform(target: Target) -> str:
     """Return the platform in uv's words (`--python-platform`)."""
     return f"{machine(target).name}-manylinux_2_{_GLIBC_MINOR}"
+
+
+def marker_environment(target: Target) -> dict[str, str]:
+    """Return what PEP 508 markers evaluate to on `target`, with no extra asked for.
+
+    The patch release of the interpreter is taken as 0, as the resolver does.
+    """
+    version = python_version(target)
+    return {
+        "extra": "",
+        "implementation_name": "cpython",
+        "implementation_version": f"{version}.0",
+        "os_name": "posix",
+        "platform_machine": machine(target).name,
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": f"{version}.0",
+        "python_version": version,
+        "sys_platform": "linux",
+    }
 
 
 def supported_tags(target: Target) -> tuple[Tag, ...]:

@@ -88,7 +88,7 @@ def _connects() -> Iterator[list[str]]:
 def _try_connect(family: int, kind: int, address: Any) -> str:
     try:
         with socket.socket(family, kind) as attempt:
-            attempt.setblocking(False)
+            attempt.settimeout(0)
             attempt.connect(address)
     except OSError as error:
         return _error_name(error)
@@ -174,4 +174,4 @@ def harden() -> bool:
     except ImportError:
         return False
     pr_set_dumpable = 4
-    return ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0) == 0
+    return bool(ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0) == 0)

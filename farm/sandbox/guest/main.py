@@ -46,7 +46,7 @@ class Runner:
     def run(self, step: dict[str, Any], env: dict[str, str]) -> tuple[int, str]:
         """Run one step; return its exit code (128 + number for a signal) and the limit that was reached, if any."""
         try:
-            process = subprocess.Popen(  # noqa: S603 - running foreign commands is what a sandbox is for
+            process = subprocess.Popen(
                 step["argv"], cwd=step["cwd"], env=env, stdin=subprocess.DEVNULL, stdout=2, stderr=2,
                 start_new_session=True,
             )  # fmt: skip
@@ -71,7 +71,7 @@ class Runner:
                 self._end_all()
                 raise SystemExit(0)
             with contextlib.suppress(BlockingIOError):
-                os.read(self._wake, CHUNK)
+                os.read(self._wake, 4096)
             code = self._reap(process)
             if code is not None:
                 return code, ""
@@ -99,13 +99,13 @@ class Runner:
 
     @staticmethod
     def _end_all() -> None:
-        """Kill whatever is left (-1 from process 1 is everything in the container but itself) and wait until it is gone."""
-        with contextlib.suppress(ProcessLookupError):
-            while os.getpid() == 1:
-                os.kill(-1, signal.SIGKILL)
-                os.waitpid(-1, 0)
-        with contextlib.suppress(ChildProcessError):
+        """Kill whatever is left (-1 from process 1: everything in the container but itself) and wait for its end."""
+        if os.getpid() != 1:
+            msg = "the guest must be process 1"
+            raise SystemExit(msg)
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
             while True:
+                os.kill(-1, signal.SIGKILL)
                 os.waitpid(-1, 0)
 
 
@@ -145,6 +145,7 @@ def main() -> None:
     answer["seconds"] = round(time.monotonic() - started, 3)
     answer["peak_memory"] = watch.peak_memory()
     answer["fullest"] = [round(watch.fullest, 3), watch.fullest_path]
-    answer["entries"] = send_output(out, Path(job["output"]))
+    # What a run that reached a limit leaves behind is of no use to anybody.
+    answer["entries"] = 0 if answer["limit"] else send_output(out, Path(job["output"]))
     send(out, b"R", answer)
     out.flush()

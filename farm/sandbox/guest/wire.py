@@ -1,7 +1,8 @@
 """The guest's channel to the host: frames.
 
-A frame is one byte of kind, eight bytes of length (big endian) and that many bytes of JSON. Kinds: `P` the probe's facts,
-`E` an entry of the output (the bytes of a file follow right behind the frame), `R` how the run ended, always the last.
+A frame is one byte of kind, eight bytes of length (big endian) and that many bytes of JSON. Kinds: `P` the probe's
+facts, `E` an entry of the output (the bytes of a file follow right behind the frame), `R` how the run ended, always the
+last.
 Standard output carries frames only; whatever the steps write goes to standard error, which is the log.
 """
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
 from farm.evidence.provenance import BuilderClaim
@@ -12,6 +16,10 @@ from farm.model.lock import InputRole, LockedFile
 from farm.model.plan import ArchivePin, BuildPlan, BuildSpec, GitPin, Limits, PackageId, Target, TestSpec, Waiver
 from farm.model.source import SourceSnapshot
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "evidence"
 PACKAGE = PackageId(ecosystem="python", name="sample-lib", version="1.4.2")
 COMMIT = "3f0c2a9d5b7e4c1f8a6d9e2b0c4f7a1d3e5b8c60"
 FILENAME = "sample_lib-1.4.2-cp311-cp311-manylinux_2_17_x86_64.whl"
@@ -45,6 +53,18 @@ INPUTS = (
     locked("cython", "3.0.11", "2", "backend", "build"),
     locked("wheel", "0.44.0", "3", "build", origin="farm"),
 )
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str, str], None]:
+    """Hold a text against its golden file; FARM_WRITE_GOLDEN=1 writes the file instead, to be read in the diff."""
+
+    def check(name: str, text: str) -> None:
+        if os.environ.get("FARM_WRITE_GOLDEN"):
+            (GOLDEN / name).write_text(text, encoding="utf-8")
+        assert text == (GOLDEN / name).read_text(encoding="utf-8")
+
+    return check
 
 
 @pytest.fixture(scope="session")
@@ -191,5 +211,10 @@ def git_facts(git_snapshot: SourceSnapshot, image: ImageIdentity) -> SbomFacts:
 @pytest.fixture(scope="session")
 def archive_facts(git_facts: SbomFacts, archive_snapshot: SourceSnapshot) -> SbomFacts:
     return git_facts.model_copy(
-        update={"snapshot": archive_snapshot, "license": "BSD License\n\nDo as you like.", "requires_dist": (), "contents": ()}
+        update={
+            "snapshot": archive_snapshot,
+            "license": "BSD License\n\nDo as you like.",
+            "requires_dist": (),
+            "contents": (),
+        }
     )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +8,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
+from spdx_tools.spdx.parser.json.json_parser import parse_from_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from farm.evidence.cyclonedx import cyclonedx
@@ -27,9 +26,11 @@ from farm.model.base import BlobRef
 from farm.model.build import FileNote
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from farm.model.evidence import SbomFacts
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "evidence"
 FILE = BlobRef(sha256="ab" * 32, size=9)
 WRITERS = {SbomFormat.CYCLONEDX: cyclonedx, SbomFormat.SPDX: spdx}
 
@@ -52,16 +53,20 @@ def test_cyclonedx_is_strictly_valid(facts: SbomFacts, file: BlobRef | None) -> 
 
 
 @pytest.mark.parametrize("file", [None, FILE])
-def test_spdx_is_valid(facts: SbomFacts, file: BlobRef | None) -> None:
-    document = JsonLikeDictParser().parse(parsed(spdx(facts.model_copy(update={"file": file}))))
+def test_spdx_is_valid(facts: SbomFacts, file: BlobRef | None, tmp_path: Path) -> None:
+    path = tmp_path / "x.spdx.json"
+    path.write_bytes(spdx(facts.model_copy(update={"file": file})))
+    document = parse_from_file(str(path))
     assert [m.validation_message for m in validate_full_spdx_document(document)] == []
 
 
 @pytest.mark.parametrize("kind", list(SbomFormat))
 @pytest.mark.parametrize("name", ["git_facts", "archive_facts"])
-def test_golden(kind: SbomFormat, name: str, request: pytest.FixtureRequest) -> None:
+def test_golden(
+    kind: SbomFormat, name: str, request: pytest.FixtureRequest, golden: Callable[[str, str], None]
+) -> None:
     document = WRITERS[kind](request.getfixturevalue(name).model_copy(update={"file": FILE}))
-    assert document.decode() == (GOLDEN / f"{name}{kind.value}").read_text(encoding="utf-8")
+    golden(f"{name}{kind.value}", document.decode())
 
 
 def test_embedded_and_sidecar_differ_in_the_file_hash_alone(facts: SbomFacts) -> None:
@@ -146,7 +151,7 @@ def test_declared_license(text: str, expression: str, name: str) -> None:
     assert (found.expression, found.name) == (expression, name)
 
 
-line = st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=20).filter(str.strip)
+line = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=20).filter(str.strip)
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,0 +1,98 @@
+"""What a lock was made from, and whether that is still so. Pure: nothing is read and nothing foreign runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from farm.ecosystems.python.target import target_name
+from farm.errors import LockStaleError
+from farm.model.base import canonical_json, sha256_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from farm.model.build import ImageIdentity
+    from farm.model.lock import Lock, LockedFile
+    from farm.model.plan import BuildPlan
+    from farm.model.source import SourceSnapshot
+
+__all__ = ["CONSTRAINTS", "basis", "check", "reference"]
+
+CONSTRAINTS = "constraints"
+"""Key of `Lock.requirements` that keeps the recipe's build.requires; the other keys are roles."""
+_FORMAT = 1
+"""Raised when the lock step itself starts to resolve differently, which makes older locks stale."""
+
+
+def reference(plan: BuildPlan) -> str:
+    """Return how commands name the recipe: `python/markupsafe`."""
+    return f"{plan.package.ecosystem}/{plan.package.name}"
+
+
+def basis(plan: BuildPlan, snapshot: SourceSnapshot, requirements: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the digest over everything that the lock is a function of, but for the state of the index.
+
+    The rounds' results (`requirements`) are part of it: they cannot be recomputed without running the backend, but
+    with them an edited lock is a stale lock.
+    """
+    facts = {
+        "format": _FORMAT,
+        "package": str(plan.package),
+        "target": target_name(plan.target),
+        "image": plan.build.image,
+        "tree": snapshot.tree_digest,
+        "subdirectory": plan.source.subdirectory,
+        "env": dict(plan.build.env),
+        "config_settings": {
+            key: value if isinstance(value, str) else list(value) for key, value in plan.build.config_settings.items()
+        },
+        "build_requires": sorted(plan.build.requires),
+        "test_requires": sorted(plan.test.requires),
+        "requirements": {key: list(value) for key, value in requirements.items()},
+    }
+    return sha256_bytes(canonical_json(facts))
+
+
+def check(plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock: Lock) -> None:
+    """Raise LockStaleError when `lock` was made for something else, naming what differs."""
+    changed = [
+        f"{what} (lock: {locked or 'none'}, now: {now or 'none'})"
+        for what, locked, now in (
+            ("package", lock.package, str(plan.package)),
+            ("target", lock.target, target_name(plan.target)),
+            ("builder image", lock.image, plan.build.image),
+            ("interpreter of the image", lock.target.partition("-")[0], image.interpreter),
+            ("build.requires", _listed(lock, CONSTRAINTS), ", ".join(sorted(plan.build.requires))),
+            ("test.requires", _listed(lock, "test"), ", ".join(sorted(plan.test.requires))),
+        )
+        if locked != now
+    ]
+    changed += [f"file {f.filename} is not {f.name} {f.version}" for f in lock.files if not _consistent(f)]
+    if not changed and lock.basis != basis(plan, snapshot, lock.requirements):
+        changed.append("the source tree, build.env, build.config_settings or the lock file itself")
+    if changed:
+        command = f"farm lock {reference(plan)}"
+        raise LockStaleError(
+            f"the lock of {plan.package} for {lock.target} was made for something else: {'; '.join(changed)}",
+            remedy=f"Run `{command}`, read the difference and commit it.",
+            details={"changed": changed, "command": command},
+        )
+
+
+def _listed(lock: Lock, key: str) -> str:
+    return ", ".join(sorted(lock.requirements.get(key, ())))
+
+
+def _consistent(file: LockedFile) -> bool:
+    try:
+        name, version, _, _ = parse_wheel_filename(file.filename)
+        return (
+            name == canonicalize_name(file.name)
+            and version == Version(file.version)
+            and file.purl == f"pkg:pypi/{file.name}@{file.version}"
+        )
+    except (InvalidWheelFilename, InvalidVersion):
+        return False

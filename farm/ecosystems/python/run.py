@@ -1,0 +1,85 @@
+"""One sandbox run of the Python ecosystem: what every step's request has in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farm.ecosystems.python import guest
+from farm.ecosystems.python.layout import GUEST, SOURCE_TAR, SRC
+from farm.sandbox.base import Mount, SandboxRequest, Unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from farm.ecosystems.base import StepContext
+    from farm.model.plan import BuildPlan
+    from farm.model.source import SourceSnapshot
+    from farm.sandbox.base import SandboxResult, Step
+
+__all__ = ["Run", "last_words", "run", "stage_source"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a run: the sandbox's answer, the folder with the content of `/out`, the log."""
+
+    result: SandboxResult
+    out: Path
+    log: Path
+
+
+def stage_source(snapshot: SourceSnapshot, ctx: StepContext) -> Path:
+    """Write the snapshot's archive from the vault (digest checked) into the step's scratch folder, once."""
+    target = ctx.work / "source.tar"
+    if not target.exists():
+        ctx.vault.fetch(snapshot.archive, target)
+    return target
+
+
+def run(
+    plan: BuildPlan,
+    ctx: StepContext,
+    name: str,
+    steps: tuple[Step, ...],
+    env: Mapping[str, str],
+    *,
+    mounts: tuple[Mount, ...] = (),
+    source: Path | None = None,
+) -> Run:
+    """Run `steps` in a fresh sandbox, with the source unpacked at /src where one is given.
+
+    Args:
+        plan: whose limits and label apply.
+        ctx: sandbox, image and scratch folder.
+        name: names the output folder and the log of this run inside the scratch folder.
+        steps: the commands.
+        env: the whole environment.
+        mounts: further read-only folders.
+        source: the staged source archive.
+    """
+    out, log = ctx.work / f"{name}-out", ctx.work / f"{name}.log"
+    out.mkdir()
+    shown = (*mounts, Mount(Path(guest.__file__).parent, GUEST))
+    unpack: tuple[Unpack, ...] = ()
+    if source is not None:
+        shown = (*shown, Mount(source, SOURCE_TAR))
+        unpack = (Unpack(SOURCE_TAR, SRC),)
+    request = SandboxRequest(
+        image_id=ctx.image.image_id,
+        label=str(plan.package),
+        steps=steps,
+        limits=plan.limits,
+        output=out,
+        log=log,
+        mounts=shown,
+        unpack=unpack,
+        env=env,
+    )
+    return Run(ctx.sandbox.run(request), out, log)
+
+
+def last_words(tail: str, lines: int = 12) -> str:
+    """Return the last lines of a log that say something, for error messages."""
+    return "\n".join([line for line in tail.splitlines() if line.strip()][-lines:])

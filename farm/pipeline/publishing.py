@@ -1,0 +1,74 @@
+"""The publish step: from signed artifacts to a publication, through the gate that consumers' verification is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from farm.errors import GuardError
+from farm.evidence.facts import read_bundle
+from farm.repository import publish, publish_trust_config, sigstore_gate
+from farm.repository.model import BUNDLE, PROVENANCE_BUNDLE, Publication, PublishFile
+from farm.trust.identity import expected_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from farm.model.base import BlobRef
+    from farm.model.build import Artifact
+    from farm.model.evidence import JobRecord, SignedFile
+    from farm.pipeline.runtime import Runtime
+
+__all__ = ["publish_build"]
+
+
+def publish_build(
+    rt: Runtime,
+    record: JobRecord,
+    artifacts: Sequence[Artifact],
+    signed: Sequence[SignedFile],
+    documents: Sequence[dict[str, BlobRef]],
+) -> int:
+    """Publish the files of one build.
+
+    Returns:
+        The SLSA Build level that the signed statements claim.
+
+    Raises:
+        VerificationError, ImmutableError, PublisherBusyError, StoreUnavailableError, TrustRootError.
+    """
+    files = tuple(
+        PublishFile(
+            filename=artifact.filename,
+            blob=file.blob,
+            metadata=_metadata(artifact),
+            sidecars={
+                **beside,
+                BUNDLE: rt.vault.put_bytes(file.signature.encode()),
+                PROVENANCE_BUNDLE: rt.vault.put_bytes(file.provenance.encode()),
+            },
+        )
+        for artifact, file, beside in zip(artifacts, signed, documents, strict=True)
+    )
+    origin = record.recipe_origin
+    publication = Publication(
+        package=record.plan.package,
+        recipe=record.plan.recipe_path + (f"@{origin.commit}" if origin.commit and not origin.dirty else ""),
+        run_uri=record.run_uri,
+        build_key=record.build_key,
+        upload_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        files=files,
+    )
+    gate = sigstore_gate(rt.settings.trust_config_path, expected_identity(rt.settings))
+    with rt.scratch("publish") as work:
+        publish(
+            publication, vault=rt.vault, store=rt.repository, gate=gate, run_dir=rt.settings.run_dir, work=work
+        )
+    publish_trust_config(rt.repository, rt.settings.trust_config_path)
+    return min(read_bundle(file.provenance).slsa_level for file in signed)
+
+
+def _metadata(artifact: Artifact) -> BlobRef:
+    if artifact.metadata is None:
+        raise GuardError(f"{artifact.filename} came out of the finish step without its core metadata")
+    return artifact.metadata

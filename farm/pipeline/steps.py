@@ -1,0 +1,383 @@
+"""The steps of one build. Each takes the runtime and typed values and returns typed values; files go by the vault."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from farm import __version__, log
+from farm.errors import BlobCorruptError, BlobMissingError, FarmError, ImmutableError, NotReproducibleError
+from farm.model.base import BlobRef, Value
+from farm.model.evidence import Byproduct, JobRecord, RunResult, SbomFacts, SignedFile
+from farm.model.outcome import InputsReport, Outcome, OutcomeFile
+from farm.model.plan import Target
+from farm.pipeline.key import RULES_VERSION, key_fields
+from farm.recipe.catalog import find_recipe
+from farm.recipe.locks import lock_path, read_lock, target_key
+from farm.recipe.plan import build_image, make_plan
+from farm.trust.protocol import RunToken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
+    from farm.model.lock import Lock
+    from farm.model.plan import ArchivePin, BuildPlan
+    from farm.model.source import SourceSnapshot
+    from farm.pipeline.runtime import Runtime
+
+__all__ = [
+    "OpenJob",
+    "build",
+    "finish",
+    "inputs",
+    "inspect",
+    "lock",
+    "open_job",
+    "plan",
+    "publish",
+    "reuse",
+    "sign",
+    "source",
+    "test",
+]
+
+OUTCOMES = "outcomes"
+"""Record kind of finished builds, by build key."""
+
+_log = log.get(__name__)
+
+
+class OpenJob(Value):
+    """A job that the signer has taken down, with the token that lets this run, and no other, ask it to sign."""
+
+    record: JobRecord
+    token: RunToken
+
+    def __repr__(self) -> str:
+        return f"OpenJob({self.record.plan.package}, run {self.record.run_id})"
+
+    __str__ = __repr__
+
+
+def plan(rt: Runtime, reference: str) -> BuildPlan:
+    """Step 1: find the recipe version and decide what is to be built, for the target that its image gives.
+
+    Raises:
+        RecipeNotFoundError, RecipeError, SourcePinError, ImageMissingError.
+    """
+    from farm.image import load_definition  # noqa: PLC0415 - only this step reads definitions
+
+    found = find_recipe(rt.settings.recipes, reference)
+    definition = load_definition(rt.settings, build_image(found.recipe, found.version))
+    target = Target(platform=definition.platform, interpreter=definition.interpreter)
+    return make_plan(found.recipe, found.version, found.relative, target)
+
+
+def source(rt: Runtime, plan: BuildPlan) -> SourceSnapshot:
+    """Step 2: the pinned source as a snapshot in the vault; taken from there when it is known.
+
+    Raises:
+        the errors of farm.source.
+    """
+    from farm.source import take  # noqa: PLC0415 - GitPython and httpx are imported with it
+
+    ecosystem = rt.ecosystem(plan.package.ecosystem)
+
+    def fetch_archive(pin: ArchivePin, target: Path) -> str:
+        return ecosystem.fetch_archive(pin, target, rt.settings)
+
+    with rt.scratch("source") as work:
+        return take(plan.source, vault=rt.vault, settings=rt.settings, work=work, fetch_archive=fetch_archive)
+
+
+def lock(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot) -> Lock:
+    """Step 3: read the committed lock and refuse it when it was made for something else.
+
+    Raises:
+        LockMissingError, LockStaleError.
+    """
+    found = read_lock(recipe_lock_path(rt, plan))
+    rt.ecosystem(plan.package.ecosystem).check_lock(plan, snapshot, rt.image(plan.build.image), found)
+    return found
+
+
+def recipe_lock_path(rt: Runtime, plan: BuildPlan) -> Path:
+    """Return where the lock of `plan` is."""
+    folder = (rt.settings.recipes / plan.recipe_path).parent
+    return lock_path(folder, plan.package.version, target_key(plan.target))
+
+
+def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) -> Outcome | None:
+    """Return the outcome of an earlier build with the same key, if every published byte of it is still right.
+
+    What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs.
+    """
+    from farm.repository import find_published, verify_published  # noqa: PLC0415 - not needed before
+
+    key = key_fields(plan, snapshot, rt.image(plan.build.image), lock).key
+    data = rt.vault.get_record(OUTCOMES, key)
+    if data is None:
+        return None
+    outcome = Outcome.model_validate_json(data)
+    published = {
+        record.filename: record for record in find_published(rt.repository, plan.package.name, plan.package.version)
+    }
+    for file in outcome.files:
+        record = published.get(file.filename)
+        if record is None or record.blob != file.blob or not verify_published(rt.repository, record):
+            _log.warning("a known result is not published as it was; building again", file=file.filename)
+            return None
+    return outcome.model_copy(update={"reused": True})
+
+
+def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
+    """Step 4: make sure that the vault holds every locked file, with the right bytes; fetch what it lacks.
+
+    Raises:
+        InputUnavailableError, InputDigestError, StoreUnavailableError.
+    """
+    ecosystem = rt.ecosystem(plan.package.ecosystem)
+    fetched = healed = 0
+    own_index = rt.own_index
+    with rt.scratch("inputs") as work:
+        for file in lock.files:
+            target = work / file.filename
+            try:
+                rt.vault.fetch(file.ref, target)
+            except (BlobMissingError, BlobCorruptError) as error:
+                healed += isinstance(error, BlobCorruptError)
+                fetched += isinstance(error, BlobMissingError)
+                _log.info("fetching", file=file.filename, origin=file.origin, because=error.message)
+                ecosystem.fetch_input(file, target, rt.settings, own_index)
+                rt.vault.put_file(target)
+            target.unlink()
+    return InputsReport(total=len(lock.files), fetched=fetched, healed=healed, size=sum(f.size for f in lock.files))
+
+
+def open_job(
+    rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, run_id: str, run_uri: str
+) -> OpenJob:
+    """Tell the signer what is about to be built, before foreign code runs; it keeps the record and gives a token.
+
+    Raises:
+        SignerUnavailableError, SigningRefusedError.
+    """
+    from farm.pipeline.recipe_origin import recipe_origin  # noqa: PLC0415 - GitPython is imported with it
+    from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
+
+    image = rt.image(plan.build.image)
+    record = JobRecord(
+        run_id=run_id,
+        run_uri=run_uri,
+        plan=plan,
+        recipe_origin=recipe_origin((rt.settings.recipes / plan.recipe_path).parent),
+        build_key=key_fields(plan, snapshot, image, lock).key,
+        snapshot=snapshot,
+        image=image,
+        inputs=lock.files,
+        lock_digest=lock.fingerprint(),
+        farm_version=__version__,
+        rules_version=RULES_VERSION,
+        started_on=_now(),
+    )
+    with SignerClient(rt.signer_socket) as client:
+        return OpenJob(record=record, token=client.open_run(record))
+
+
+def build(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) -> BuildResult:
+    """Step 5: run the build in a sandbox without network, with exactly the locked inputs.
+
+    Raises:
+        BuildFailedError, IsolationError and the sandbox's other errors.
+    """
+    with rt.context("build", rt.image(plan.build.image)) as context:
+        return rt.ecosystem(plan.package.ecosystem).build(plan, snapshot, lock, context)
+
+
+def inspect(rt: Runtime, plan: BuildPlan, built: BuildResult) -> tuple[FileNote, ...]:
+    """Step 7: hold what came out against the recipe.
+
+    Raises:
+        GuardError, UnsafeArchiveError.
+    """
+    with rt.context("inspect", rt.image(plan.build.image)) as context:
+        return rt.ecosystem(plan.package.ecosystem).inspect(plan, built, context)
+
+
+def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...]:
+    """Step 8: platform tag, embedded SBOM documents, canonical archive.
+
+    Raises:
+        PlatformTagError, GuardError, UnsafeArchiveError.
+    """
+    from farm.evidence import cyclonedx, embedded_name, spdx  # noqa: PLC0415 - the SBOM libraries are imported with it
+    from farm.evidence.sbom import SbomFormat  # noqa: PLC0415 - the same
+
+    record = job.record
+
+    def embed(artifact: Artifact) -> Mapping[str, bytes]:
+        facts = _sbom_facts(rt, record, artifact, None)
+        return {
+            embedded_name(SbomFormat.CYCLONEDX): cyclonedx(facts),
+            embedded_name(SbomFormat.SPDX): spdx(facts),
+        }
+
+    with rt.context("finish", record.image) as context:
+        ecosystem = rt.ecosystem(record.plan.package.ecosystem)
+        return ecosystem.finish(record.plan, record.snapshot, built, embed, context)
+
+
+def test(rt: Runtime, job: OpenJob, lock: Lock, artifacts: tuple[Artifact, ...]) -> TestReport:
+    """Step 9: import and test the finished artifacts in a fresh sandbox.
+
+    Raises:
+        PackageTestError and the sandbox's errors.
+    """
+    with rt.context("test", job.record.image) as context:
+        ecosystem = rt.ecosystem(job.record.plan.package.ecosystem)
+        return ecosystem.test(job.record.plan, job.record.snapshot, lock, artifacts, context)
+
+
+class SignedBuild(Value):
+    """What the sign step leaves: per file the bundles and the SBOM documents beside it, all in the vault."""
+
+    files: tuple[SignedFile, ...]
+    documents: tuple[dict[str, BlobRef], ...]
+    """For each file: suffix → document."""
+
+
+def sign(
+    rt: Runtime,
+    job: OpenJob,
+    built: BuildResult,
+    notes: tuple[FileNote, ...],
+    artifacts: tuple[Artifact, ...],
+    report: TestReport,
+) -> SignedBuild:
+    """Step 10: write the SBOM documents beside each file and have the signer sign the file and its provenance.
+
+    Raises:
+        SignerUnavailableError, SigningRefusedError, NotReproducibleError (an earlier build of this key gave other bytes).
+    """
+    from farm.evidence import cyclonedx, spdx  # noqa: PLC0415 - the SBOM libraries are imported with it
+    from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
+
+    _same_as_before(rt, job, artifacts)
+    signed, documents = [], []
+    with rt.scratch("sign") as work, SignerClient(rt.signer_socket) as client:
+        for artifact in artifacts:
+            facts = _sbom_facts(rt, job.record, artifact, artifact.blob)
+            sidecars = {
+                ".cdx.json": rt.vault.put_bytes(cyclonedx(facts)),
+                ".spdx.json": rt.vault.put_bytes(spdx(facts)),
+            }
+            result = RunResult(
+                finished_on=_now(),
+                probe=built.probe,
+                test=report,
+                notes=(*notes, *artifact.notes),
+                byproducts=_byproducts(artifact, built, report, sidecars),
+            )
+            path = work / artifact.filename
+            rt.vault.fetch(artifact.blob, path)
+            signed.append(client.sign(job.token, result, artifact.filename, path, expected=artifact.blob))
+            documents.append(sidecars)
+        client.close_run(job.token)
+    return SignedBuild(files=tuple(signed), documents=tuple(documents))
+
+
+def publish(
+    rt: Runtime,
+    job: OpenJob,
+    built: BuildResult,
+    artifacts: tuple[Artifact, ...],
+    report: TestReport,
+    signed: SignedBuild,
+) -> Outcome:
+    """Step 11: verify every bundle with the consumers' trust root, then write to the repository; record the outcome.
+
+    Raises:
+        VerificationError, ImmutableError, PublisherBusyError, StoreUnavailableError.
+    """
+    from farm.pipeline.publishing import publish_build  # noqa: PLC0415 - sigstore is imported with it
+
+    record = job.record
+    level = publish_build(rt, record, artifacts, signed.files, signed.documents)
+    outcome = Outcome(
+        package=str(record.plan.package),
+        build_key=record.build_key,
+        run_id=record.run_id,
+        files=tuple(
+            OutcomeFile(filename=a.filename, blob=a.blob, raw_sha256=a.raw.blob.sha256, notes=a.notes)
+            for a in artifacts
+        ),
+        source_uri=record.snapshot.uri,
+        source_strength=record.snapshot.strength,
+        tree_digest=record.snapshot.tree_digest,
+        image=record.image.name,
+        image_digest=record.image.digest,
+        inputs=record.inputs,
+        test=report,
+        probe=built.probe,
+        builder_id=rt.settings.builder_id,
+        level=level,
+    )
+    rt.vault.put_record(OUTCOMES, record.build_key, outcome.canonical())
+    return outcome
+
+
+def _same_as_before(rt: Runtime, job: OpenJob, artifacts: tuple[Artifact, ...]) -> None:
+    """Refuse other bytes for a build key that is known: the build does not reproduce, and nothing is signed."""
+    data = rt.vault.get_record(OUTCOMES, job.record.build_key)
+    if data is None:
+        return
+    before = {file.filename: file.blob.sha256 for file in Outcome.model_validate_json(data).files}
+    now = {artifact.filename: artifact.blob.sha256 for artifact in artifacts}
+    if before != now:
+        raise NotReproducibleError(
+            f"{job.record.plan.package} was built before with the same build key and gave other bytes",
+            details={"before": before, "now": now},
+        )
+
+
+def _byproducts(
+    artifact: Artifact, built: BuildResult, report: TestReport, sidecars: Mapping[str, BlobRef]
+) -> tuple[Byproduct, ...]:
+    found = [
+        Byproduct(name="build.log", media_type="text/plain", blob=built.log),
+        Byproduct(name=f"raw/{artifact.raw.filename}", media_type="application/zip", blob=artifact.raw.blob),
+    ]
+    if report.log is not None:
+        found.append(Byproduct(name="test.log", media_type="text/plain", blob=report.log))
+    media = {".cdx.json": "application/vnd.cyclonedx+json", ".spdx.json": "application/spdx+json"}
+    found += [
+        Byproduct(name=artifact.filename + suffix, media_type=media[suffix], blob=blob)
+        for suffix, blob in sorted(sidecars.items())
+    ]
+    return tuple(found)
+
+
+def _sbom_facts(rt: Runtime, record: JobRecord, artifact: Artifact, file: BlobRef | None) -> SbomFacts:
+    ecosystem = rt.ecosystem(record.plan.package.ecosystem)
+    return SbomFacts(
+        package=record.plan.package,
+        filename=artifact.filename,
+        file=file,
+        license=artifact.license,
+        summary=artifact.summary,
+        requires_dist=artifact.requires_dist,
+        contents=artifact.contents,
+        snapshot=record.snapshot,
+        image=record.image,
+        inputs=tuple(f for f in record.inputs if set(f.roles) & {"build", "backend"}),
+        environment=ecosystem.environment(record.plan, record.snapshot),
+        commands=ecosystem.commands(record.plan),
+        build_key=record.build_key,
+        farm_version=record.farm_version,
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,178 @@
+"""`farm recipe check`: every problem of recipes, beyond the model: what lies around them in the file system too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from farm.recipe.catalog import FILE_NAME, recipe_versions
+from farm.recipe.load import read_recipe
+from farm.recipe.naming import NAMINGS, naming_of
+from farm.recipe.problem import Place, Problem, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from farm.config import Settings
+    from farm.recipe.load import Reading
+    from farm.recipe.model import BuildChanges, Recipe, Test
+
+__all__ = ["check"]
+
+_PLAIN_TRANSPORT = ("http://", "git://")
+
+
+def check(paths: Iterable[Path], settings: Settings | None = None) -> tuple[Problem, ...]:
+    """Return all problems of the recipes at `paths`.
+
+    Args:
+        paths: recipe files, their folders, or folders that hold such folders.
+        settings: where images are; without them, names of images are not looked up.
+
+    Returns:
+        Errors and warnings, by file, line and column. Empty when all is well.
+    """
+    problems: list[Problem] = []
+    readings: list[tuple[Path, Reading]] = []
+    for path in paths:
+        files = _expand(path)
+        if not files:
+            problems.append(Problem(path=str(path), line=1, column=1, message="there is no recipe here"))
+        readings.extend((file, read_recipe(file)) for file in files)
+    readings = sorted({file.resolve(): (file, reading) for file, reading in readings}.values(), key=lambda r: str(r[0]))
+    for file, reading in readings:
+        problems.extend(reading.problems)
+        if reading.recipe is not None:
+            problems.extend(_Linter(file, reading, reading.recipe).run(settings))
+    problems.extend(_twice(readings))
+    unique = dict.fromkeys(problems)
+    return tuple(sorted(unique, key=lambda p: (p.path, p.line, p.column, p.message)))
+
+
+def _expand(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(path.rglob(FILE_NAME))
+    return [path] if path.is_file() else []
+
+
+def _twice(readings: Sequence[tuple[Path, Reading]]) -> Iterator[Problem]:
+    """Find recipes whose names are the same once they are normalised."""
+    seen: dict[tuple[str, str], Path] = {}
+    for file, reading in readings:
+        recipe = reading.recipe
+        if recipe is None or recipe.ecosystem not in NAMINGS:
+            continue
+        try:
+            key = (recipe.ecosystem, naming_of(recipe.ecosystem).name(recipe.name))
+        except ValueError:
+            continue
+        first = seen.setdefault(key, file)
+        if first is not file:
+            line, column = reading.document.position(("name",))
+            message = f"{'/'.join(key)} has a recipe already: {first}"
+            yield Problem(path=str(file), line=line, column=column, message=message)
+
+
+class _Linter:
+    """Looks at one recipe that follows the model."""
+
+    def __init__(self, file: Path, reading: Reading, recipe: Recipe) -> None:
+        self.file = file
+        self.reading = reading
+        self.recipe = recipe
+        self.problems: list[Problem] = []
+
+    def run(self, settings: Settings | None) -> list[Problem]:
+        self.folders()
+        self.source()
+        self.images(settings)
+        self.requirements(self.recipe.build, self.recipe.test, ())
+        for key, entry in self.recipe.versions.items():
+            self.requirements(entry.build, entry.test, ("versions", key))
+        self.test()
+        if not self.reading.problems:
+            self.versions()
+            self.locks()
+        return self.problems
+
+    def error(self, place: Place, message: str, suggestion: str = "") -> None:
+        line, column = self.reading.document.position(place)
+        path = self.reading.document.path
+        self.problems.append(Problem(path=path, line=line, column=column, message=message, suggestion=suggestion))
+
+    def warn(self, place: Place, message: str, *, key: bool = False) -> None:
+        line, column = self.reading.document.position(place, key=key)
+        path = self.reading.document.path
+        self.problems.append(Problem(path=path, line=line, column=column, message=message, severity="warning"))
+
+    def folders(self) -> None:
+        place = self.file.resolve().parent
+        if place.name != self.recipe.name:
+            self.error(("name",), f"the folder is called {place.name!r}, the recipe {self.recipe.name!r}")
+        if place.parent.name != self.recipe.ecosystem:
+            message = f"the recipe lies under {place.parent.name!r}, its ecosystem is {self.recipe.ecosystem!r}"
+            self.error(("ecosystem",), message)
+
+    def source(self) -> None:
+        source = self.recipe.source
+        git = source.git or ""
+        if git.startswith(_PLAIN_TRANSPORT):
+            self.warn(("source", "git"), "the transport is not encrypted: who listens learns what is built")
+        if git.startswith("file://"):
+            self.warn(("source", "git"), "a path of one machine: use an address and insteadOf")
+        url = source.archive.url if source.archive else None
+        if url and "{version}" not in url and len(self.recipe.pinned) > 1:
+            self.error(("source", "archive", "url"), "several versions have the same address: use {version} in it")
+
+    def images(self, settings: Settings | None) -> None:
+        if settings is None:
+            return
+        known = [d.name for d in settings.images.iterdir() if d.is_dir()] if settings.images.is_dir() else []
+        builds: list[tuple[Place, str]] = [(("build", "image"), self.recipe.build.image)]
+        for key, entry in self.recipe.versions.items():
+            if entry.build is not None and entry.build.image is not None:
+                builds.append((("versions", key, "build", "image"), entry.build.image))
+        for place, name in builds:
+            if name not in known:
+                self.error(place, f"there is no image {name!r} under {settings.images.name}/", nearest(name, known))
+
+    def requirements(self, build: BuildChanges | None, test: Test | None, place: Place) -> None:
+        naming = NAMINGS.get(self.recipe.ecosystem)
+        if build is None or naming is None:
+            return
+        for index, text in enumerate(build.requires):
+            try:
+                pinned = naming.is_pinned(text)
+            except ValueError:
+                continue  # found while reading
+            if not pinned:
+                self.warn((*place, "build", "requires", index), f"{text!r} is not pinned to one version")
+        if test is not None and test.requires and not test.command:
+            self.warn((*place, "test", "requires"), "requirements of tests, but no command that uses them")
+
+    def test(self) -> None:
+        test = self.recipe.test
+        if not test.imports and not test.command and test.skip is None:
+            self.warn(("test",), "nothing is tested: give imports, a command, or skip with a reason")
+        if not self.recipe.build.tags:
+            self.warn(("build",), "without build.tags nobody notices when a native package comes out pure", key=True)
+
+    def versions(self) -> None:
+        naming = naming_of(self.recipe.ecosystem)
+        for key in self.recipe.versions:
+            if naming.is_range(key) and not any(naming.contains(key, version) for version in self.recipe.pinned):
+                self.warn(("versions", key), f"no pinned version is in the range {key!r}", key=True)
+
+    def locks(self) -> None:
+        naming = naming_of(self.recipe.ecosystem)
+        normal = {str(naming.version(version)): version for version in recipe_versions(self.recipe)}
+        folder = self.file.parent / "locks"
+        files = sorted(path.name for path in folder.glob("*.json")) if folder.is_dir() else []
+        locked = {name: name.split("-", 1)[0] for name in files}
+        for version, written in normal.items():
+            if version not in locked.values():
+                reference = f"{self.recipe.ecosystem}/{self.recipe.name}@{version}"
+                self.warn(("versions", written), f"no lock: run `farm lock {reference}`", key=True)
+        for name, version in locked.items():
+            if version not in normal:
+                self.warn(("versions",), f"locks/{name} belongs to no version of this recipe", key=True)

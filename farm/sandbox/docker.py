@@ -1,0 +1,303 @@
+"""The Docker sandbox: one fresh container for each run, judged by the probe before it is given anything to do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from docker.types import LogConfig, Mount, Ulimit
+
+from farm.errors import (
+    FarmError,
+    IsolationError,
+    OutputUnsafeError,
+    SandboxDiskError,
+    SandboxMemoryError,
+    SandboxPidsError,
+    SandboxTimeoutError,
+)
+from farm.model.build import Usage
+from farm.sandbox.base import SandboxResult
+from farm.sandbox.bootstrap import COMMAND, encode, guest_message
+from farm.sandbox.channel import AttachStream, LogSink, Wire
+from farm.sandbox.engine import connect, engine_errors, inspect_image, owner_labels, remove_container
+from farm.sandbox.output import Report, read_frame, receive_output
+from farm.sandbox.probe import Expectation, judge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from docker import APIClient
+
+    from farm.config import Settings
+    from farm.sandbox.base import SandboxRequest
+
+__all__ = ["HOME", "OUTPUT", "WRITABLE", "DockerSandbox", "container_options"]
+
+HOME = "/home/build"
+OUTPUT = "/out"
+WRITABLE = ("/src", "/work", HOME, "/tmp", OUTPUT)  # noqa: S108 - a tmpfs of the container
+USER = 1000
+HOSTNAME = "sandbox"
+
+_MIB = 1024 * 1024
+_PROBE_SECONDS = 120
+"""Until the probe's report is there: a busy host may take its time to start a container."""
+_END_SECONDS = 60
+_LOG_BYTES = 64 * _MIB
+_OPEN_FILES = 16384
+_SHM_MB = 64
+_FULL_WORDS = re.compile(r"No space left on device|Disk quota exceeded|\b(ENOSPC|EDQUOT)\b")
+_HALF_FULL = 0.5
+
+
+def container_options(request: SandboxRequest, *, runtime: str = "", processors: int = 1) -> dict[str, Any]:
+    """Return the host configuration of the container, as arguments of the SDK's `create_host_config` (pure)."""
+    limits = request.limits
+    # What lies in a tmpfs is charged as memory: both limits hold only when there is room for both.
+    memory = (limits.memory_mb + limits.disk_mb) * _MIB
+    return {
+        "network_mode": "none",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        # No word on seccomp: the engine's default profile then applies, and the probe sees that it does.
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": memory,
+        "memswap_limit": memory,
+        "nano_cpus": int(min(limits.cpus, processors) * 1_000_000_000),
+        "pids_limit": limits.pids,
+        "oom_score_adj": 500,
+        "ulimits": [
+            Ulimit(name="core", soft=0, hard=0),
+            Ulimit(name="nofile", soft=_OPEN_FILES, hard=_OPEN_FILES),
+        ],
+        "tmpfs": {target: _tmpfs(target, limits.disk_mb) for target in WRITABLE},
+        "shm_size": _SHM_MB * _MIB,
+        "ipc_mode": "private",
+        "cgroupns": "private",
+        "log_config": LogConfig(type="none"),
+        "mounts": [
+            Mount(mount.target, str(mount.source), type="bind", read_only=True, propagation="rprivate")
+            for mount in request.mounts
+        ],
+        # The host's name servers and search domains are nobody's business inside.
+        "dns": ["127.0.0.1"],
+        "dns_search": ["."],
+        "restart_policy": {"Name": "no"},
+        **({"runtime": runtime} if runtime else {}),
+    }
+
+
+def _tmpfs(target: str, size_mb: int) -> str:
+    run = "noexec" if target == OUTPUT else "exec"
+    mode = "1777" if target == "/tmp" else "0755"  # noqa: S108 - a tmpfs of the container
+    return f"rw,{run},nosuid,nodev,size={size_mb}m,mode={mode},uid={USER},gid={USER}"
+
+
+class DockerSandbox:
+    """Runs foreign code in Docker containers (see `farm.sandbox.base.Sandbox`).
+
+    Args:
+        settings: engine address and OCI runtime.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._api: APIClient | None = None
+        self._processors = 1
+
+    def run(self, request: SandboxRequest) -> SandboxResult:
+        """Run `request`; see the protocol for what it raises."""
+        _check_mounts(request)
+        api = self._connected()
+        image = inspect_image(api, request.image_id)
+        name = f"farm-{uuid.uuid4().hex[:12]}"
+        try:
+            with LogSink(request.log, _LOG_BYTES) as sink:
+                with engine_errors(f"{request.label}: create the sandbox"):
+                    self._create(api, name, request)
+                return _Run(api, name, request, sink).go(_expectation(request, image))
+        except BaseException:
+            _empty(request.output)
+            raise
+        finally:
+            remove_container(api, name)
+
+    def options(self, request: SandboxRequest) -> dict[str, Any]:
+        """Return the container's host configuration (a seam: tests weaken it to see that the probe notices)."""
+        return container_options(request, runtime=self._settings.sandbox.runtime, processors=self._processors)
+
+    def _connected(self) -> APIClient:
+        if self._api is None:
+            api = connect(self._settings)
+            with engine_errors("ask the engine for its processors"):
+                self._processors = int(api.info().get("NCPU") or 1)
+            self._api = api
+        return self._api
+
+    def _create(self, api: APIClient, name: str, request: SandboxRequest) -> None:
+        api.create_container(
+            request.image_id,
+            name=name,
+            entrypoint=list(COMMAND),
+            command=[],
+            user=f"{USER}:{USER}",
+            hostname=HOSTNAME,
+            environment={"HOME": HOME},
+            working_dir="/",
+            stdin_open=True,
+            tty=False,
+            network_disabled=False,
+            labels={**owner_labels(), "farm.package": request.label},
+            host_config=api.create_host_config(**self.options(request)),
+            # The client's proxy variables are the host's environment.
+            use_config_proxy=False,
+        )
+
+
+class _Run:
+    """One container from its start to its end."""
+
+    def __init__(self, api: APIClient, name: str, request: SandboxRequest, sink: LogSink) -> None:
+        self._api = api
+        self._name = name
+        self._request = request
+        self._sink = sink
+
+    def go(self, expected: Expectation) -> SandboxResult:
+        with engine_errors(f"{self._request.label}: start the sandbox"):
+            attached = self._api.attach_socket(self._name, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            self._api.start(self._name)
+        # The SDK wraps the socket of a local engine in a read-only file object.
+        wire = cast("Wire", getattr(attached, "_sock", attached))
+        try:
+            stream = AttachStream(wire, self._sink)
+            verdict = self._probe(stream, expected)
+            started = time.monotonic()
+            report = self._work(stream)
+            seconds = round(time.monotonic() - started, 3)
+        finally:
+            attached.close()
+        _raise_limit(report, self._request, self._sink.tail)
+        peak = round(report.peak_memory / _MIB) if report.peak_memory > 0 else None
+        return SandboxResult(
+            exit_code=report.exit_code,
+            failed_step=report.failed_step,
+            probe=verdict,
+            usage=Usage(seconds=seconds, peak_memory_mb=peak),
+            log_tail=self._sink.tail,
+        )
+
+    def _probe(self, stream: AttachStream, expected: Expectation) -> str:
+        stream.allow(_PROBE_SECONDS)
+        try:
+            stream.send(guest_message())
+            stream.send(encode({"inputs": sorted(expected.inputs)}))
+            _, facts = read_frame(stream, b"P")
+        except (EOFError, TimeoutError, OutputUnsafeError) as error:
+            said = _last_line(self._sink.tail)
+            msg = f"{self._request.label}: the isolation probe gave no report ({error}){said}"
+            raise IsolationError(msg) from error
+        verdict = judge(facts, expected)
+        self._sink.write(f"farm: {verdict}\n".encode())
+        return verdict
+
+    def _work(self, stream: AttachStream) -> Report:
+        limits = self._request.limits
+        stream.allow(limits.time_seconds)
+        try:
+            stream.send(encode(_job(self._request)))
+            return receive_output(stream, self._request.output, limits.output_mb * _MIB)
+        except TimeoutError as error:
+            msg = f"{self._request.label}: ran longer than {limits.time_seconds} s"
+            raise SandboxTimeoutError(msg) from error
+        except EOFError as error:
+            self._raise_broken(error)
+
+    def _raise_broken(self, cause: EOFError) -> NoReturn:
+        """The guest ended without an answer: the kernel killed it, or what runs as the same user forged its end."""
+        with engine_errors(f"{self._request.label}: ask how the sandbox ended"):
+            self._api.wait(self._name, timeout=_END_SECONDS)
+            state = self._api.inspect_container(self._name)["State"]
+        if state.get("OOMKilled"):
+            msg = f"{self._request.label}: ran out of memory ({self._request.limits.memory_mb} MiB)"
+            raise SandboxMemoryError(msg) from cause
+        msg = (
+            f"{self._request.label}: the sandbox ended without an answer (exit code {state.get('ExitCode')}, {cause})"
+            f"{_last_line(self._sink.tail)}"
+        )
+        raise OutputUnsafeError(msg) from cause
+
+
+def _job(request: SandboxRequest) -> dict[str, Any]:
+    return {
+        "home": HOME,
+        "output": OUTPUT,
+        "writable": list(WRITABLE),
+        "disk_bytes": request.limits.disk_mb * _MIB,
+        "env": dict(request.env),
+        "unpack": [[unpack.archive, unpack.target] for unpack in request.unpack],
+        "steps": [
+            {"name": step.name, "argv": list(step.argv), "cwd": step.cwd, "env": dict(step.env)}
+            for step in request.steps
+        ],
+    }
+
+
+def _expectation(request: SandboxRequest, image: dict[str, Any]) -> Expectation:
+    of_image = (entry.partition("=")[0] for entry in (image.get("Config") or {}).get("Env") or ())
+    return Expectation(
+        env=frozenset({"PATH", "HOME", "HOSTNAME", *of_image}),
+        inputs=frozenset(mount.target for mount in request.mounts),
+        writable=frozenset(WRITABLE),
+        user=USER,
+    )
+
+
+def _raise_limit(report: Report, request: SandboxRequest, tail: str) -> None:
+    """Raise what belongs to the limit that was reached, if one was."""
+    limits, step = request.limits, report.failed_step or "a step"
+    share, where = report.fullest
+    # A step that fails for want of space often takes its files with it before anybody can look: then its words count.
+    full = report.exit_code != 0 and share >= _HALF_FULL and _FULL_WORDS.search(tail)
+    reached: dict[str, tuple[type[FarmError], str]] = {
+        "disk": (SandboxDiskError, f"filled {where} ({limits.disk_mb} MiB)"),
+        "memory": (SandboxMemoryError, f"ran out of memory ({limits.memory_mb} MiB)"),
+        "pids": (SandboxPidsError, f"wanted more than {limits.pids} processes"),
+    }
+    limit = report.limit or ("disk" if full else "")
+    if limit:
+        kind, words = reached[limit]
+        raise kind(f"{request.label}: {step} {words}", details={"step": step, "log_tail": tail})
+
+
+def _check_mounts(request: SandboxRequest) -> None:
+    """The sandbox's user is nobody on this host: what it may not read would fail inside, hard to understand."""
+    for mount in request.mounts:
+        try:
+            mode = mount.source.stat().st_mode
+        except OSError as error:
+            msg = f"{request.label}: the input {mount.source} cannot be mounted: {error.strerror}"
+            raise FarmError(msg) from error
+        needed = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(mode) else 0)
+        if mode & needed != needed:
+            msg = f"{request.label}: the input {mount.source} is not readable for the sandbox's user"
+            raise FarmError(msg)
+
+
+def _last_line(tail: str) -> str:
+    lines = tail.strip().splitlines()
+    return f"; the log ends with: {lines[-1][:500]}" if lines else ""
+
+
+def _empty(folder: Path) -> None:
+    """Take away what came of a run that failed: half an output is none."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

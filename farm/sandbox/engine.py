@@ -1,0 +1,119 @@
+"""The Docker Engine: connect, look up images, tidy up. Nothing here runs foreign code."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import psutil
+import requests
+from docker import APIClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.utils import kwargs_from_env
+
+from farm import log
+from farm.errors import DockerUnavailableError, ImageMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from farm.config import Settings
+
+__all__ = ["LABEL", "connect", "engine_errors", "inspect_image", "owner_labels", "remove_container", "remove_orphans"]
+
+LABEL = "farm.sandbox"
+_OWNER = "farm.owner"
+_ATTACH_SECONDS = 300
+"""How long one answer of the engine may take (removing a container with much in its tmpfs included)."""
+
+_logger = log.get(__name__)
+
+
+def connect(settings: Settings) -> APIClient:
+    """Return a client of an engine that answers.
+
+    Raises:
+        DockerUnavailableError: none does.
+    """
+    address = settings.sandbox.docker_host or os.environ.get("DOCKER_HOST", "")
+    shown = address or "the default socket"
+    try:
+        environment = {**os.environ, "DOCKER_HOST": address} if address else dict(os.environ)
+        options = kwargs_from_env(environment=environment)
+        # "auto" asks the engine for its version: the client alone proves nothing.
+        return APIClient(version="auto", timeout=_ATTACH_SECONDS, **options)
+    except (DockerException, requests.RequestException, OSError, ValueError) as error:
+        msg = f"no Docker Engine answers at {shown}: {error}"
+        raise DockerUnavailableError(msg) from error
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turn what the SDK raises while the engine is asked into DockerUnavailableError (or ImageMissingError)."""
+    try:
+        yield
+    except ImageNotFound as error:
+        msg = f"{doing}: no such image on this host ({error.explanation})"
+        raise ImageMissingError(msg) from error
+    except APIError as error:
+        msg = f"{doing}: the Docker Engine refused: {error.explanation or error}"
+        raise DockerUnavailableError(msg) from error
+    except (DockerException, requests.RequestException) as error:
+        msg = f"{doing}: the Docker Engine does not answer: {error}"
+        raise DockerUnavailableError(msg) from error
+
+
+def inspect_image(api: APIClient, image: str) -> dict[str, Any]:
+    """Return what the engine knows of `image`.
+
+    Raises:
+        ImageMissingError, DockerUnavailableError.
+    """
+    with engine_errors(f"image {image}"):
+        # The stubs leave this method untyped.
+        found: dict[str, Any] = cast("Any", api).inspect_image(image)
+        return found
+
+
+def owner_labels() -> dict[str, str]:
+    """Return the labels that say whose container it is: this process on this host, told apart by when it started."""
+    return {LABEL: "1", _OWNER: _identify(os.getpid())}
+
+
+def remove_container(api: APIClient, container: str) -> None:
+    """Remove the container, running or not; that it is gone already is fine."""
+    try:
+        api.remove_container(container, v=True, force=True)
+    except NotFound:
+        pass
+    except (DockerException, requests.RequestException) as error:
+        # The run's own outcome counts more; `remove_orphans` takes what stayed.
+        _logger.warning("a container could not be removed", container=container, error=str(error))
+
+
+def remove_orphans(settings: Settings) -> int:
+    """Remove the sandboxes of farm processes of this host that are gone; return how many.
+
+    Raises:
+        DockerUnavailableError: no engine.
+    """
+    api, here, count = connect(settings), socket.gethostname(), 0
+    with engine_errors("look for orphaned sandboxes"):
+        for entry in api.containers(all=True, filters={"label": [f"{LABEL}=1"]}):
+            owner = str(entry["Labels"].get(_OWNER, ""))
+            host, _, rest = owner.partition("/")
+            pid = rest.partition("/")[0]
+            if host == here and pid.isdecimal() and owner != _identify(int(pid)):
+                remove_container(api, entry["Id"])
+                count += 1
+    return count
+
+
+def _identify(pid: int) -> str:
+    try:
+        started = f"{psutil.Process(pid).create_time():.2f}"
+    except psutil.Error:
+        started = "gone"
+    return f"{socket.gethostname()}/{pid}/{started}"

@@ -1,0 +1,160 @@
+"""The worker's side of the signer. Knows no key and imports no key code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from farm.errors import SignerUnavailableError, SigningRefusedError
+from farm.model.base import CHUNK, BlobRef, sha256_file
+from farm.model.evidence import SignedFile
+from farm.trust.protocol import RESULT_LENGTH_HEADER, SHA256_HEADER, RunToken, SignerHealth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from farm.model.evidence import JobRecord, RunResult
+
+__all__ = ["SignerClient"]
+
+_Answer = TypeVar("_Answer", bound=BaseModel)
+_TIMEOUT = httpx.Timeout(connect=5, read=120, write=120, pool=5)
+"""Reading waits for the signer to hash and sign what it was sent; a busy host can take a while."""
+
+
+class SignerClient:
+    """Talks to the signer at a Unix socket. A context manager; safe for threads."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        # trust_env: a proxy variable has no say over a local socket.
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(socket)),
+            base_url="http://signer",
+            timeout=_TIMEOUT,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> SignerClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def health(self) -> SignerHealth:
+        """Return what the signer says of itself.
+
+        Raises:
+            SignerUnavailableError: it does not answer.
+        """
+        return self._parse(SignerHealth, self._send(self._http.build_request("GET", "/health")))
+
+    def open_run(self, job: JobRecord) -> RunToken:
+        """Hand over the job record, before foreign code runs, and get the token for this one run.
+
+        Opening again with the same record gives a new token and ends the earlier one.
+
+        Raises:
+            SigningRefusedError: the run is open with another record, or the record is not acceptable.
+            SignerUnavailableError: the signer does not answer.
+        """
+        body = job.canonical()
+        request = self._http.build_request("POST", "/runs", content=body, headers={"content-type": "application/json"})
+        return self._parse(RunToken, self._send(request))
+
+    def sign(
+        self, token: RunToken, result: RunResult, filename: str, path: Path, *, expected: BlobRef | None = None
+    ) -> SignedFile:
+        """Have one file signed; it is streamed, never in memory as a whole.
+
+        Args:
+            token: from `open_run`.
+            result: what happened in the run; it goes into the statement as the worker's word.
+            filename: under which the file will be published.
+            path: the file.
+            expected: digest and size by which the file is known (the vault's); read from the file when None.
+
+        Raises:
+            SigningRefusedError: with the signer's reason; or the file cannot be read here.
+            SignerUnavailableError: the signer does not answer, or dies in between.
+        """
+        head = result.canonical()
+        try:
+            blob = expected or sha256_file(path)
+            length = len(head) + path.stat().st_size
+            request = self._http.build_request(
+                "POST",
+                f"/runs/{quote(token.run_id, safe='')}/files/{quote(filename, safe='')}",
+                content=_body(head, path),
+                headers={
+                    "authorization": f"Bearer {token.token}",
+                    "content-type": "application/octet-stream",
+                    "content-length": str(length),
+                    RESULT_LENGTH_HEADER: str(len(head)),
+                    SHA256_HEADER: blob.sha256,
+                },
+            )
+            answer = self._send(request)
+        except OSError as error:
+            raise SigningRefusedError(f"{path} cannot be read for signing: {error}") from error
+        return self._parse(SignedFile, answer)
+
+    def close_run(self, token: RunToken) -> None:
+        """End the run: its token signs nothing any more. Closing a closed run is no error.
+
+        Raises:
+            SigningRefusedError: the token is of another run.
+            SignerUnavailableError: the signer does not answer.
+        """
+        headers = {"authorization": f"Bearer {token.token}"}
+        self._send(self._http.build_request("DELETE", f"/runs/{quote(token.run_id, safe='')}", headers=headers))
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            response = self._http.send(request)
+        except httpx.TransportError as error:
+            what = str(error) or type(error).__name__
+            raise SignerUnavailableError(f"the signer at {self._socket} does not answer: {what}") from error
+        if response.is_success:
+            return response
+        reason = _reason(response)
+        if response.is_client_error:
+            raise SigningRefusedError(f"the signer refused: {reason}", details={"status": response.status_code})
+        raise SignerUnavailableError(f"the signer at {self._socket} failed: {reason}")
+
+    def _parse(self, kind: type[_Answer], response: httpx.Response) -> _Answer:
+        try:
+            return kind.model_validate_json(response.content)
+        except ValidationError as error:
+            raise SignerUnavailableError(
+                f"what listens at {self._socket} does not answer like a signer of this version: {error}"
+            ) from error
+
+
+def _body(head: bytes, path: Path) -> Iterator[bytes]:
+    yield head
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            yield chunk
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        answer = json.loads(response.content)
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+        return str(answer["error"])
+    return f"HTTP {response.status_code}"
