@@ -45,12 +45,21 @@ def json_object(name: str, data: bytes) -> dict[str, Any]:
     """Return `data` parsed.
 
     Raises:
-        VerificationError: no JSON object, or nested too deeply to be read.
+        VerificationError: no JSON object, nested too deeply to be read, or with two values for one key, of which
+            readers pick different ones.
     """
     try:
-        found = json.loads(data)
+        found = json.loads(data, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise VerificationError(f"{name} is no readable JSON: {error}") from error
     if not isinstance(found, dict):
         raise VerificationError(f"{name} is no JSON object")
+    return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        msg = "a key is there twice"
+        raise ValueError(msg)
     return found

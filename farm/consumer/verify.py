@@ -6,8 +6,10 @@ check that could not be made because an earlier one failed.
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -15,12 +17,12 @@ from packaging.version import InvalidVersion, Version
 from farm.consumer.sidecars import BUNDLE, PROVENANCE_BUNDLE, json_object, read_capped
 from farm.consumer.verdict import Check, FileVerdict, LogEntry
 from farm.consumer.wheel import embedded_documents
-from farm.errors import FarmError, VerificationError
+from farm.errors import SigningRefusedError, VerificationError
 from farm.evidence.facts import read_statement
 from farm.evidence.provenance import build_type
 from farm.evidence.sbom import SbomFormat, embedded_name, without_file_hash
-from farm.model.base import BlobRef, sha256_stream
-from farm.trust.verify import Trust, verify_file, verify_provenance
+from farm.model.base import BlobRef, sha256_bytes, sha256_stream
+from farm.trust.verify import verify_file, verify_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +30,15 @@ if TYPE_CHECKING:
 
     from farm.evidence.facts import ProvenanceFacts
     from farm.trust.identity import ExpectedIdentity
+    from farm.trust.verify import Trust
 
 __all__ = ["MAX_FILE", "verify"]
 
 MAX_FILE = 4 * 1024**3
 """Largest file that is read, in bytes."""
 
-T = TypeVar("T")
+_T = TypeVar("_T")
+_FORMAT_NAMES = {SbomFormat.CYCLONEDX: "CycloneDX", SbomFormat.SPDX: "SPDX"}
 
 
 def verify(path: Path, *, trust: Trust, identity: ExpectedIdentity, sidecars: Path | None = None) -> FileVerdict:
@@ -47,27 +51,192 @@ def verify(path: Path, *, trust: Trust, identity: ExpectedIdentity, sidecars: Pa
         sidecars: folder of the sidecars; None = the file's own folder.
 
     Returns:
-        The verdict. Nothing about the file or its sidecars raises.
+        The verdict. Whatever is wrong with the file or its sidecars is in it and raises nothing.
     """
-    run = _Run()
-    beside = sidecars if sidecars is not None else path.parent
+    run = _Run(path, sidecars if sidecars is not None else path.parent, trust, identity)
     try:
+        # A named pipe would block when it is opened.
         if not path.is_file():
-            return run.verdict(path, run.note("file", ok=False, detail="no such file, or no regular one"))
-        with path.open("rb") as stream:
-            blob = run.check("file", lambda: _identify(path.name, stream))
-            if blob is not None:
-                _verify_open(run, path.name, stream, blob, beside, trust, identity)
+            run.note("file", ok=False, detail="there is no such file")
+        else:
+            with path.open("rb") as stream:
+                # One handle for hashing and reading: what is looked into is what was hashed.
+                run.all(stream)
     except OSError as error:
-        run.note("file", ok=False, detail=f"cannot be read: {error.strerror}")
-    return run.verdict(path)
+        run.note("file", ok=False, detail=f"it cannot be read: {error.strerror}")
+    return run.verdict()
 
 
 class _Run:
-    """The checks made so far and what they found."""
+    """One verification: its inputs, the checks made so far, what they found."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path, beside: Path, trust: Trust, identity: ExpectedIdentity) -> None:
+        self.path = path
+        self.beside = beside
+        self.trust = trust
+        self.identity = identity
         self.checks: list[Check] = []
         self.blob: BlobRef | None = None
         self.facts: ProvenanceFacts | None = None
         self.log: LogEntry | None = None
+
+    def note(self, name: str, *, ok: bool, detail: str) -> None:
+        self.checks.append(Check(name=name, ok=ok, detail=detail))
+
+    def check(self, name: str, ask: Callable[[], tuple[str, _T]]) -> _T | None:
+        """Make one check: `ask` returns what it found in words and as a value, or raises VerificationError."""
+        try:
+            detail, value = ask()
+        except VerificationError as error:
+            self.note(name, ok=False, detail=error.message)
+            return None
+        self.note(name, ok=True, detail=detail)
+        return value
+
+    def skip(self, *names: str, because: str) -> None:
+        for name in names:
+            self.note(name, ok=False, detail=f"not checked, because {because}")
+
+    def verdict(self) -> FileVerdict:
+        return FileVerdict(
+            file=self.path.name,
+            verified=bool(self.checks) and all(check.ok for check in self.checks),
+            sha256=self.blob.sha256 if self.blob else "",
+            size=self.blob.size if self.blob else 0,
+            checks=tuple(self.checks),
+            facts=self.facts,
+            log=self.log,
+        )
+
+    def all(self, stream: BinaryIO) -> None:
+        """Make every check on the open file."""
+        blob = self.blob = self.check("file", lambda: _identify(self.path.name, stream))
+        if blob is None:
+            self.skip("signature", "provenance", because="the file could not be read")
+            return
+        signed = self.check("signature", lambda: self._signature(blob))
+        statement = self.check("provenance", lambda: self._provenance(blob))
+        if statement is None:
+            self.skip("transparency log", "facts", because="the provenance does not hold")
+            return
+        self.log = self.check("transparency log", lambda: _log_entry(self._read(PROVENANCE_BUNDLE)))
+        facts = self.facts = self.check("facts", lambda: _facts(statement))
+        if facts is None:
+            self.skip("builder", "package", because="the provenance cannot be read")
+            return
+        self.check("builder", lambda: _builder(facts, self.identity))
+        self.check("package", lambda: _package(facts, self.path.name))
+        if signed is None:
+            # Before its signature holds, the archive is nothing to be opened.
+            self.skip("certificate", "SBOM", because="the signature does not hold")
+            return
+        self.check("certificate", lambda: self._certificate(blob, facts))
+        embedded = self.check("embedded SBOM", lambda: _embedded(stream))
+        for kind, name in _FORMAT_NAMES.items():
+            if embedded is None:
+                self.skip(f"{name} SBOM", because="the embedded documents could not be read")
+            else:
+                self.check(f"{name} SBOM", partial(self._sbom, kind, embedded[kind], blob, facts))
+
+    def _read(self, suffix: str) -> bytes:
+        return read_capped(self.beside / f"{self.path.name}{suffix}")
+
+    def _signature(self, blob: BlobRef) -> tuple[str, bool]:
+        verify_file(self.trust, blob, self._read(BUNDLE), self.identity)
+        return f"by {self.identity.builder}", True
+
+    def _provenance(self, blob: BlobRef) -> tuple[str, dict[str, Any]]:
+        bundle = self._read(PROVENANCE_BUNDLE)
+        statement = verify_provenance(self.trust, blob, bundle, self.path.name, self.identity)
+        return "signed by the same builder, about this file alone", statement
+
+    def _certificate(self, blob: BlobRef, facts: ProvenanceFacts) -> tuple[str, bool]:
+        """Hold the source that stands in the signing certificates against the one in the statement."""
+        digest = facts.source_commit or f"sha256:{facts.source_sha256}"
+        identity = self.identity.model_copy(update={"source_digest": digest})
+        verify_file(self.trust, blob, self._read(BUNDLE), identity)
+        verify_provenance(self.trust, blob, self._read(PROVENANCE_BUNDLE), self.path.name, identity)
+        return f"issued for the source {digest}", True
+
+    def _sbom(self, kind: SbomFormat, document: bytes, blob: BlobRef, facts: ProvenanceFacts) -> tuple[str, bool]:
+        """Hold a sidecar against the provenance, the file, and the document inside the file."""
+        name = f"{self.path.name}{kind.value}"
+        data = self._read(kind.value)
+        if facts.byproducts.get(name) != sha256_bytes(data):
+            raise VerificationError(f"{name} is not the document that the provenance names")
+        try:
+            bare, digest = without_file_hash(kind, json_object(name, data))
+        except ValueError as error:
+            raise VerificationError(f"{name} is not of farm's shape: {error}") from error
+        if digest != blob.sha256:
+            raise VerificationError(f"{name} is about another file ({digest or 'no digest'})")
+        inside = embedded_name(kind)
+        if json_object(inside, document) != bare:
+            raise VerificationError(f"the embedded {inside} differs from {name}")
+        return "embedded, beside the file and in the provenance: the same", True
+
+
+def _identify(name: str, stream: BinaryIO) -> tuple[str, BlobRef]:
+    _release(name)
+    size = stream.seek(0, os.SEEK_END)
+    if size > MAX_FILE:
+        raise VerificationError(f"it is larger than {MAX_FILE} bytes")
+    stream.seek(0)
+    blob = sha256_stream(stream)
+    return f"sha256 {blob.sha256}, {blob.size} bytes", blob
+
+
+def _release(filename: str) -> tuple[str, Version]:
+    try:
+        name, version, _, _ = parse_wheel_filename(filename)
+    except (InvalidWheelFilename, InvalidVersion) as error:
+        raise VerificationError(f"{filename!r} is not the name of a wheel: {error}") from error
+    return name, version
+
+
+def _log_entry(bundle: bytes) -> tuple[str, LogEntry]:
+    """Read where the log has it: the bundle has been verified, so the entry, its proof and its time hold."""
+    try:
+        entries = json_object("the bundle", bundle)["verificationMaterial"]["tlogEntries"]
+        index = int(entries[0]["logIndex"])
+        seconds = int(entries[0].get("integratedTime", 0))
+        integrated = datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else ""
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
+        raise VerificationError(f"the bundle has no readable log entry: {error!r}") from error
+    return f"entry {index}, inclusion proven" + (f", {integrated}" if integrated else ""), LogEntry(
+        index=index, integrated=integrated
+    )
+
+
+def _facts(statement: dict[str, Any]) -> tuple[str, ProvenanceFacts]:
+    facts = read_statement(statement)
+    return f"{facts.ecosystem}/{facts.package}@{facts.version} from {facts.source_uri}", facts
+
+
+def _builder(facts: ProvenanceFacts, identity: ExpectedIdentity) -> tuple[str, bool]:
+    if facts.builder_id != identity.builder:
+        raise VerificationError(f"the provenance is of the builder {facts.builder_id}, not {identity.builder}")
+    namespace, _, _ = identity.builder.partition("/builders/")
+    try:
+        wanted = build_type(namespace, facts.ecosystem)
+    except SigningRefusedError as error:
+        raise VerificationError(error.message) from error
+    if facts.build_type != wanted:
+        raise VerificationError(f"the build type is {facts.build_type}, not {wanted}")
+    return f"{facts.builder_id}, claims SLSA Build L{facts.slsa_level}", True
+
+
+def _package(facts: ProvenanceFacts, filename: str) -> tuple[str, bool]:
+    name, version = _release(filename)
+    try:
+        same = canonicalize_name(facts.package) == name and Version(facts.version) == version
+    except InvalidVersion as error:
+        raise VerificationError(f"the provenance is of an impossible version: {error}") from error
+    if not same:
+        raise VerificationError(f"the provenance is of {facts.package} {facts.version}, the file of {name} {version}")
+    return f"{name} {version}", True
+
+
+def _embedded(stream: BinaryIO) -> tuple[str, dict[SbomFormat, bytes]]:
+    stream.seek(0)
+    return "both documents are there", embedded_documents(stream)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import lzma
+import re
 import zipfile
 import zlib
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from farm.consumer.sidecars import LIMIT
 from farm.errors import VerificationError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["embedded_documents"]
 
 
-def embedded_documents(wheel: IO[bytes]) -> dict[SbomFormat, bytes]:
+def embedded_documents(wheel: BinaryIO) -> dict[SbomFormat, bytes]:
     """Return the documents that farm embeds, in every format.
 
     Args:
@@ -53,7 +54,7 @@ def _document(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _only(entries: Iterable[zipfile.ZipInfo], name: str) -> zipfile.ZipInfo:
-    found = [e for e in entries if e.filename.count("/") == 2 and e.filename.endswith(f".dist-info/sboms/{name}")]  # noqa: PLR2004 - dist-info, sboms
+    found = [e for e in entries if re.fullmatch(rf"[^/]+\.dist-info/sboms/{re.escape(name)}", e.filename)]
     if len(found) != 1:
         raise VerificationError(f"the wheel holds {len(found)} embedded {name}, not one")
     return found[0]

@@ -22,10 +22,10 @@ from farm.errors import FarmError, VerificationError
 from farm.evidence import facts, summary
 from farm.flows.logs import forward
 from farm.flows.verdict import as_message
-from farm.model.evidence import SignedFile
 from farm.model.plan import BuildPlan
 from farm.pipeline import chain
 from farm.pipeline.runtime import Runtime
+from farm.pipeline.steps import SignedBuild
 from farm.services.registry import service_url
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun
 
     from farm.config import Settings
+    from farm.model.evidence import SignedFile
     from farm.model.outcome import Outcome
     from farm.model.plan import PackageId
 
@@ -83,8 +84,8 @@ class _Tasks:
             result = cast("T", made())
         if isinstance(result, BuildPlan):
             self._found(result.package)
-        if name == "sign":
-            self.signed = tuple(item for item in cast("tuple[Any, ...]", result) if isinstance(item, SignedFile))
+        if isinstance(result, SignedBuild):
+            self.signed = result.files
         return result
 
     def _found(self, package: PackageId) -> None:
@@ -113,9 +114,10 @@ def build_package(reference: str, force: bool = False) -> State[Any]:  # noqa: F
     run_id = _run_id()
     try:
         settings = load_settings()
-        tasks = _Tasks(Runtime(settings), reference, run_id)
+        runtime = Runtime(settings)
+        tasks = _Tasks(runtime, reference, run_id)
         outcome = chain.build_package(
-            Runtime(settings), reference, run=chain.RunIdentity(str(run_id)), call=tasks, force=force
+            runtime, reference, run=chain.RunIdentity(str(run_id)), call=tasks, force=force
         )
     except FarmError as error:
         return Failed(message=as_message(error))

@@ -1,0 +1,1 @@
+"""Builder images: what they are made of, how they are made, what identifies them."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from farm import __version__, log
 from farm.errors import BlobCorruptError, BlobMissingError, FarmError, ImmutableError, NotReproducibleError
+from farm.evidence.sbom import SbomFormat
 from farm.model.base import BlobRef, Value
 from farm.model.evidence import Byproduct, JobRecord, RunResult, SbomFacts, SignedFile
 from farm.model.outcome import InputsReport, Outcome, OutcomeFile
@@ -212,17 +213,12 @@ def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...
     Raises:
         PlatformTagError, GuardError, UnsafeArchiveError.
     """
-    from farm.evidence import cyclonedx, embedded_name, spdx  # noqa: PLC0415 - the SBOM libraries are imported with it
-    from farm.evidence.sbom import SbomFormat  # noqa: PLC0415 - the same
+    from farm.evidence import documents  # noqa: PLC0415 - the SBOM libraries are imported with it
 
     record = job.record
 
     def embed(artifact: Artifact) -> Mapping[str, bytes]:
-        facts = _sbom_facts(rt, record, artifact, None)
-        return {
-            embedded_name(SbomFormat.CYCLONEDX): cyclonedx(facts),
-            embedded_name(SbomFormat.SPDX): spdx(facts),
-        }
+        return documents.embedded(_sbom_facts(rt, record, artifact, None))
 
     with rt.context("finish", record.image) as context:
         ecosystem = rt.ecosystem(record.plan.package.ecosystem)
@@ -261,7 +257,7 @@ def sign(
     Raises:
         SignerUnavailableError, SigningRefusedError, NotReproducibleError (an earlier build of this key gave other bytes).
     """
-    from farm.evidence import cyclonedx, spdx  # noqa: PLC0415 - the SBOM libraries are imported with it
+    from farm.evidence import documents as sboms  # noqa: PLC0415 - the SBOM libraries are imported with it
     from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
 
     _same_as_before(rt, job, artifacts)
@@ -269,10 +265,8 @@ def sign(
     with rt.scratch("sign") as work, SignerClient(rt.signer_socket) as client:
         for artifact in artifacts:
             facts = _sbom_facts(rt, job.record, artifact, artifact.blob)
-            sidecars = {
-                ".cdx.json": rt.vault.put_bytes(cyclonedx(facts)),
-                ".spdx.json": rt.vault.put_bytes(spdx(facts)),
-            }
+            made = sboms.sidecars(facts, artifact.blob)
+            sidecars = {kind.value: rt.vault.put_bytes(document) for kind, document in made.items()}
             result = RunResult(
                 finished_on=_now(),
                 probe=built.probe,
@@ -351,9 +345,8 @@ def _byproducts(
     ]
     if report.log is not None:
         found.append(Byproduct(name="test.log", media_type="text/plain", blob=report.log))
-    media = {".cdx.json": "application/vnd.cyclonedx+json", ".spdx.json": "application/spdx+json"}
     found += [
-        Byproduct(name=artifact.filename + suffix, media_type=media[suffix], blob=blob)
+        Byproduct(name=artifact.filename + suffix, media_type=SbomFormat(suffix).media_type, blob=blob)
         for suffix, blob in sorted(sidecars.items())
     ]
     return tuple(found)

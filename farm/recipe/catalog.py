@@ -55,7 +55,7 @@ def find_recipe(recipes: Path, reference: str) -> Found:
         The recipe with the version.
 
     Raises:
-        RecipeNotFoundError: no such recipe or version; the message has the nearest name.
+        RecipeNotFoundError: no such recipe or version (the message has the nearest name), or not in the folder.
         RecipeError, SourcePinError: the recipe has problems.
     """
     text = reference.strip().removeprefix("recipe ").strip()
@@ -63,11 +63,8 @@ def find_recipe(recipes: Path, reference: str) -> Found:
     path = _as_path(name)
     if path is None:
         path = _by_name(recipes, name)
+    relative = _below(path, recipes)
     recipe = load_recipe(path)
-    try:
-        relative = path.resolve().relative_to(recipes.resolve()).as_posix()
-    except ValueError:
-        relative = f"{recipe.ecosystem}/{recipe.name}/{FILE_NAME}"  # a recipe that lies somewhere else
     return Found(path, relative, recipe, _version(recipe, version))
 
 
@@ -97,6 +94,16 @@ def _as_path(name: str) -> Path | None:
         msg = f"there is no recipe at {name}"
         raise RecipeNotFoundError(msg)
     return path.absolute()
+
+
+def _below(path: Path, recipes: Path) -> str:
+    """Return the path below the recipes folder: evidence names a recipe by it, never by a path of one machine."""
+    try:
+        return path.resolve().relative_to(recipes.resolve()).as_posix()
+    except ValueError:
+        msg = f"{path.parent.name}/{path.name} does not lie below the recipes folder {recipes}"
+        remedy = "Move it there, or name its recipes folder in FARM_RECIPES."
+        raise RecipeNotFoundError(msg, remedy=remedy) from None
 
 
 def _by_name(recipes: Path, name: str) -> Path:

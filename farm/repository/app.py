@@ -194,6 +194,7 @@ def _page(request: Request, html: str, plain: str, empty: tuple[bytes, bytes] | 
         data = empty[0] if wants_html else empty[1]
     if data is None:
         raise HTTPException(404)
+    data = pages.with_base(data, str(request.base_url))
     headers["ETag"] = f'"{sha256_bytes(data)}"'
     if etag_matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)

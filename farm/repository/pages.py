@@ -3,12 +3,13 @@
 JSON carries sizes, upload times and versions (PEP 700), core metadata (PEP 658, 714), provenance (PEP 740), yanks
 (PEP 592) and the project's status (PEP 792): API version 1.4.
 
-All addresses are relative, so that the same pages are right behind any host and prefix. (PEP 740 asks for a full
-address in `provenance`; a client that resolves it against the page, as it must for the file's own, comes to the same.)
+All addresses are relative, so that the stored pages are right behind any host and prefix. PEP 740 wants the one of the
+provenance in full, and clients insist: whoever serves the pages knows where, and calls `with_base`.
 """
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
     from farm.repository.model import PublishedFile
 
-__all__ = ["API_VERSION", "project_html", "project_json", "root_html", "root_json"]
+__all__ = ["API_VERSION", "project_html", "project_json", "root_html", "root_json", "with_base"]
 
 API_VERSION: Final = "1.4"
+_BASE: Final = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(/[A-Za-z0-9._~%-]+)*/")
 _UP: Final = "../../"
 """From `simple/<name>/` to where `files/` and `integrity/` are."""
 
@@ -60,6 +62,21 @@ def root_json(names: Iterable[str]) -> bytes:
 def root_html(names: Iterable[str]) -> bytes:
     """Return the PEP 503 page that lists the projects."""
     return _document("Simple index", (f'<a href="{escape(name)}/">{escape(name)}</a>' for name in sorted(set(names))))
+
+
+def with_base(page: bytes, base: str) -> bytes:
+    """Return a project page with full addresses of the provenance.
+
+    Args:
+        page: as `project_json` or `project_html` made it. Quotes are escaped in all values of both, so what is replaced
+            can only be the key itself.
+        base: where `simple/` is, ending in `/`; anything but a plain address leaves the page as it is.
+    """
+    if not _BASE.fullmatch(base):
+        return page
+    for key in (b'"provenance":"', b' data-provenance="'):
+        page = page.replace(key + _UP.encode(), key + base.encode())
+    return page
 
 
 def _ordered(records: Iterable[PublishedFile]) -> list[PublishedFile]:

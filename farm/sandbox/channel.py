@@ -108,8 +108,9 @@ class AttachStream:
     def read(self, size: int) -> bytes:
         """Return at most `size` bytes of standard output, nothing at its end; raises TimeoutError like `send`."""
         while True:
-            if self._left == 0 and not self._next_chunk():
-                return b""
+            while self._left == 0:
+                if not self._next_chunk():
+                    return b""
             data = self._receive(min(self._left, _CHUNK if self._source == _STDERR else size))
             self._left -= len(data)
             if not data:

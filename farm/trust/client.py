@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -41,7 +41,7 @@ class SignerClient:
             trust_env=False,
         )
 
-    def __enter__(self) -> SignerClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -8,8 +8,9 @@ from farm.model.base import Value
 
 if TYPE_CHECKING:
     from farm.config import Settings
+    from farm.model.evidence import JobRecord
 
-__all__ = ["ExpectedIdentity", "builder_id", "expected_identity", "issuer"]
+__all__ = ["ExpectedIdentity", "builder_id", "expected_identity", "issuer", "source_claim"]
 
 
 class ExpectedIdentity(Value):
@@ -37,3 +38,11 @@ def issuer(namespace: str) -> str:
 def expected_identity(settings: Settings) -> ExpectedIdentity:
     """Return the identity that this farm's own signer has, without a source."""
     return ExpectedIdentity(builder=settings.builder_id, issuer=issuer(settings.trust.namespace))
+
+
+def source_claim(job: JobRecord) -> tuple[str, str, str]:
+    """Return what a certificate says about a job's source: repository URI, digest, ref (empty for archives)."""
+    pin, snapshot = job.plan.source, job.snapshot
+    if pin.kind == "git":
+        return pin.url, pin.commit, f"refs/tags/{pin.tag}" if pin.tag else ""
+    return snapshot.uri, f"sha256:{pin.sha256}", ""

@@ -150,7 +150,7 @@ class MerkleTree:
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Return whether `proof` shows that the leaf hash is at `index` in the tree of `size` leaves (RFC 9162, 2.1.3.2)."""
+    """Return whether `proof` shows the leaf hash at `index` in the tree of `size` leaves (RFC 9162 2.1.3.2)."""
     if not 0 <= index < size:
         return False
     node, last, value = index, size - 1, leaf

@@ -24,7 +24,7 @@ PUBLISHER_KIND = "farm"
 
 
 def attestation(bundle: str | bytes) -> dict[str, Any]:
-    """Return the PEP 740 attestation object for a provenance bundle. The timestamp is left behind: PEP 740 has no place.
+    """Return the attestation object for a provenance bundle; its timestamp is left behind, PEP 740 has no place for it.
 
     Raises:
         VerificationError: `bundle` is no bundle with an in-toto statement.

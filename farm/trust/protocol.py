@@ -31,7 +31,7 @@ RESULT_LENGTH_HEADER = "x-farm-result-length"
 """How many bytes at the start of the body are the run result."""
 MAX_JOB_BYTES = 16 * 1024 * 1024
 MAX_RESULT_BYTES = 16 * 1024 * 1024
-RUN_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+RUN_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 """Run ids are file names in the signer's data folder."""
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cryptography.exceptions as crypto_errors
@@ -28,10 +27,19 @@ from farm.model.base import BlobRef, sha256_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from farm.trust.identity import ExpectedIdentity
 
-__all__ = ["MAX_BUNDLE_BYTES", "PREDICATE_TYPE", "Trust", "load_trust", "parse_trust", "verify_file", "verify_provenance"]
+__all__ = [
+    "MAX_BUNDLE_BYTES",
+    "PREDICATE_TYPE",
+    "Trust",
+    "load_trust",
+    "parse_trust",
+    "verify_file",
+    "verify_provenance",
+]
 
 MAX_BUNDLE_BYTES = 16 * 1024 * 1024
 _MAX_TRUST_BYTES = 4 * 1024 * 1024
@@ -218,9 +226,7 @@ def _stamp_chains(root: TrustedRoot) -> Iterator[list[x509.Certificate]]:
             yield certificates
 
 
-def _stamp_holds(
-    chain: list[x509.Certificate], stamp: rfc3161_client.TimeStampResponse, signature: bytes
-) -> bool:
+def _stamp_holds(chain: list[x509.Certificate], stamp: rfc3161_client.TimeStampResponse, signature: bytes) -> bool:
     builder = rfc3161_client.VerifierBuilder().tsa_certificate(chain[0]).add_root_certificate(chain[-1])
     for certificate in chain[1:-1]:
         builder = builder.add_intermediate_certificate(certificate)
@@ -243,7 +249,9 @@ def _check_statement(statement: object, blob: BlobRef, filename: str, identity: 
         case {"subject": [{"digest": {"sha256": str(digest)}}]} if digest != blob.sha256:
             raise VerificationError(f"the provenance is about other bytes of {filename} than these ({blob.sha256})")
         case {"predicate": {"runDetails": {"builder": {"id": str(builder)}}}} if builder != identity.builder:
-            raise VerificationError(f"the provenance of {filename} names the builder {builder!r}, its certificate another")
+            raise VerificationError(
+                f"the provenance of {filename} names the builder {builder!r}, its certificate another"
+            )
         case {
             "_type": str(),
             "predicateType": str(),

@@ -1,9 +1,9 @@
 """Read a wheel's zip strictly: one way to understand it, or an error.
 
-Zip readers disagree about odd archives (two directories, gaps, local names that differ from the central ones, sizes that
-lie), and an attacker lives in the disagreement: what farm inspects must be what every installer unpacks. So the entries
-must tile the file without a gap, both headers must say the same, and every stream must end where its header says.
-PKWARE APPNOTE 6.3; wheels need neither zip64 nor comments.
+Zip readers disagree about odd archives (two directories, gaps, local names that differ from the central ones, sizes
+that lie), and an attacker lives in the disagreement: what farm inspects must be what every installer unpacks. So the
+entries must tile the file without a gap, both headers must say the same, and every stream must end where its header
+says. PKWARE APPNOTE 6.3; wheels need neither zip64 nor comments.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _END = struct.Struct("<4s4H2LH")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _ZIP64 = struct.Struct("<QQ")
+_ZIP64_MARK = 0xFFFFFFFF
 _END_MAGIC, _CENTRAL_MAGIC, _LOCAL_MAGIC, _DESCRIPTOR_MAGIC = b"PK\5\6", b"PK\1\2", b"PK\3\4", b"PK\7\x08"
 _STORED, _DEFLATED = 0, 8
 _FLAG_DESCRIPTOR, _FLAG_UTF8 = 0x0008, 0x0800
@@ -41,7 +42,7 @@ class Limit:
     """What an archive may hold. The defaults are beyond any wheel that is built from source in a sandbox."""
 
     entries: int = 60_000
-    total: int = 4 * 1024**3
+    total: int = 2_000_000_000
     directory: int = 64 * 1024**2
     ratio: int = 200
     ratio_from: int = 16 * 1024**2
@@ -68,6 +69,11 @@ class Entry:
     """Of the local header."""
     data: int
     """Of the first packed byte."""
+
+    @property
+    def deflated(self) -> bool:
+        """Whether the content is compressed."""
+        return self.method == _DEFLATED
 
 
 def read_directory(file: BinaryIO, label: str, limit: Limit | None = None) -> tuple[Entry, ...]:
@@ -179,7 +185,7 @@ def _central_entry(directory: bytes, position: int, label: str) -> tuple[Entry, 
         raise UnsafeArchiveError(f"{label}: {name} is encrypted, patched or of an unknown kind (flags {flags:#06x})")
     if method not in {_STORED, _DEFLATED}:
         raise UnsafeArchiveError(f"{label}: {name} is packed with method {method}; wheels use 0 and 8")
-    if 0xFFFFFFFF in {packed, size, offset}:
+    if _ZIP64_MARK in {packed, size, offset}:
         raise UnsafeArchiveError(f"{label}: {name} is 4 GiB or larger")
     unix = attributes >> 16 if made >> 8 == _UNIX else 0
     folder = name.endswith("/")
@@ -234,7 +240,7 @@ def _with_data(file: BinaryIO, entry: Entry, label: str) -> tuple[Entry, int]:
     (magic, _, flags, method, clock, date, crc, packed, size, name_length, extra_length) = fields
     name = _name(file.read(name_length), flags, label)
     extra = file.read(extra_length)
-    if 0xFFFFFFFF in {packed, size}:
+    if _ZIP64_MARK in {packed, size}:
         size, packed = _zip64_sizes(extra)
     data = entry.offset + _LOCAL.size + name_length + extra_length
     end = data + entry.packed

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from farm.model.base import BlobRef
     from farm.model.lock import LockedFile
     from farm.model.plan import Target
     from farm.store.base import Vault
@@ -25,12 +26,14 @@ __all__ = [
     "SOURCE_TAR",
     "SRC",
     "SYSTEM_PATH",
+    "TOOLS",
     "TOOLS_PYTHON",
     "VENV",
     "VENV_PYTHON",
     "frontend_folder",
     "project_folder",
     "requirement_lines",
+    "stage",
     "stage_wheels",
     "venv_steps",
 ]
@@ -79,12 +82,22 @@ def stage_wheels(files: Iterable[LockedFile], vault: Vault, folder: Path) -> Mou
         The mount that shows the folder to the sandbox.
     """
     folder.mkdir()
+    # The sandbox's user is another one than ours, whatever our umask and the vault's temporary files say.
+    folder.chmod(0o755)
     listed = sorted(files, key=lambda f: f.filename)
     for file in listed:
-        vault.fetch(file.ref, folder / file.filename)
+        stage(vault, file.ref, folder / file.filename)
     text = requirement_lines((f.filename, f.sha256) for f in listed)
-    (folder / "requirements.txt").write_text(text, encoding="utf-8")
+    requirements = folder / "requirements.txt"
+    requirements.write_text(text, encoding="utf-8")
+    requirements.chmod(0o644)
     return Mount(folder, INPUTS)
+
+
+def stage(vault: Vault, ref: BlobRef, target: Path) -> None:
+    """Write the blob to `target` (digest checked), readable for the sandbox's user."""
+    vault.fetch(ref, target)
+    target.chmod(0o644)
 
 
 def venv_steps(target: Target, *, install: bool = True) -> tuple[Step, ...]:

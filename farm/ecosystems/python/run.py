@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.python import guest
-from farm.ecosystems.python.layout import GUEST, SOURCE_TAR, SRC
+from farm.ecosystems.python.layout import GUEST, SOURCE_TAR, SRC, stage
 from farm.sandbox.base import Mount, SandboxRequest, Unpack
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def stage_source(snapshot: SourceSnapshot, ctx: StepContext) -> Path:
     """Write the snapshot's archive from the vault (digest checked) into the step's scratch folder, once."""
     target = ctx.work / "source.tar"
     if not target.exists():
-        ctx.vault.fetch(snapshot.archive, target)
+        stage(ctx.vault, snapshot.archive, target)
     return target
 
 

@@ -34,7 +34,7 @@ _LIFETIME = timedelta(days=3650)
 _KEYS = ("ca", "ct", "log", "tsa", "token")
 _CHAINS = ("ca", "tsa")
 _INSTANCE = "instance.json"
-_REMEDY = "Restore the signer's data folder as a whole from a backup; without it, old signatures still verify but the signer must start anew."
+_REMEDY = "Restore the signer's data folder as a whole from a backup; signatures made before verify all the same."
 
 
 @dataclass(frozen=True)

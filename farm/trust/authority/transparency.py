@@ -159,6 +159,4 @@ class TransparencyLog:
 
 
 def _line(index: int, time: int, body: bytes, promise: bytes) -> bytes:
-    return canonical_json(
-        {"body": encoding.b64(body), "index": index, "promise": encoding.b64(promise), "time": time}
-    )
+    return canonical_json({"body": encoding.b64(body), "index": index, "promise": encoding.b64(promise), "time": time})

@@ -1,0 +1,93 @@
+"""`farm verify`: check files the way a consumer does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.cli.options import Files, Json
+from farm.cli.render import Renderer
+from farm.config import load_settings
+from farm.errors import VerificationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from farm.consumer.verdict import FileVerdict
+
+__all__ = ["register"]
+
+
+def verify(
+    files: Files,
+    *,
+    trust_config: Annotated[
+        str, typer.Option("--trust-config", help="Sigstore client trust configuration; default: this farm's own.")
+    ] = "",
+    identity: Annotated[
+        str, typer.Option("--identity", help="Builder id that must have signed; default: this farm's own.")
+    ] = "",
+    issuer: Annotated[str, typer.Option("--issuer", help="Issuer of that identity; default: this farm's own.")] = "",
+    index: Annotated[
+        str, typer.Option("--index", help="First fetch what is missing beside the files from this index (`…/simple/`).")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Verify files with what lies beside them: signature, log inclusion, digest, provenance, SBOMs. Works offline."""
+    from pathlib import Path as FilePath  # noqa: PLC0415 - beside its one use
+
+    from farm.consumer.verify import verify as verify_file  # noqa: PLC0415 - sigstore is imported with it
+    from farm.trust.identity import ExpectedIdentity, expected_identity  # noqa: PLC0415 - the same
+    from farm.trust.verify import load_trust  # noqa: PLC0415 - the same
+
+    renderer = Renderer(json=json)
+    settings = load_settings()
+    own = expected_identity(settings)
+    expected = ExpectedIdentity(identity=identity or own.identity, issuer=issuer or own.issuer)
+    trust = load_trust(FilePath(trust_config) if trust_config else settings.trust_config_path)
+    if index:
+        _fetch(renderer, index, files)
+    verdicts = [verify_file(path, trust=trust, identity=expected) for path in files]
+    for verdict in verdicts:
+        _show(renderer, verdict)
+    renderer.data([verdict.model_dump(mode="json") for verdict in verdicts])
+    if not all(verdict.verified for verdict in verdicts):
+        raise typer.Exit(VerificationError.exit_code)
+
+
+def _fetch(renderer: Renderer, index: str, files: list[Path]) -> None:
+    from farm.consumer.fetch import fetch_sidecars  # noqa: PLC0415 - httpx is imported with it
+
+    for path in files:
+        for name in fetch_sidecars(index, path, path.parent):
+            renderer.note(f"[dim]fetched {name}[/]")
+
+
+def _show(renderer: Renderer, verdict: FileVerdict) -> None:
+    word = "[bold green]verified[/]" if verdict.verified else "[bold red]NOT VERIFIED[/]"
+    renderer.line(f"{word} {verdict.file}")
+    for check in verdict.checks:
+        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
+        renderer.line(f"  {mark} {check.name:<22}")
+        if check.detail:
+            renderer.plain(f"      {check.detail}")
+    facts = verdict.facts
+    if verdict.verified and facts is not None:
+        for label, value in (
+            ("source", facts.source_uri),
+            ("commit", facts.source_commit),
+            ("builder", facts.builder_id),
+            ("level", f"SLSA Build L{facts.slsa_level}"),
+            ("image", f"{facts.image} sha256:{facts.image_sha256}"),
+            ("inputs", ", ".join(f"{count} from {origin}" for origin, count in facts.inputs.items()) or "none"),
+            ("tests", facts.tests),
+            ("built", facts.finished),
+        ):
+            if value:
+                renderer.plain(f"    {label:<8} {value}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to `app`."""
+    app.command()(verify)

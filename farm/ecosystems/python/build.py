@@ -1,0 +1,57 @@
+"""The build step: one sandbox run from the source archive and the locked wheels to what the backend writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from farm.ecosystems.python.environment import build_argv, build_environment
+from farm.ecosystems.python.layout import frontend_folder, stage_wheels, venv_steps
+from farm.ecosystems.python.run import last_words, run, stage_source
+from farm.errors import BuildFailedError, GuardError
+from farm.model.build import BuildResult, RawArtifact
+from farm.sandbox.base import Step
+
+if TYPE_CHECKING:
+    from farm.ecosystems.base import StepContext
+    from farm.model.lock import Lock
+    from farm.model.plan import BuildPlan
+    from farm.model.source import SourceSnapshot
+
+__all__ = ["build_wheel"]
+
+
+def build_wheel(plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
+    """Build in the fixed environment with exactly the locked build inputs; the output goes into the vault as it is.
+
+    Raises:
+        BuildFailedError: a step failed, or nothing came out.
+        BlobMissingError, BlobCorruptError: an input is not in the vault as the lock says.
+        Whatever the sandbox raises.
+    """
+    source = stage_source(snapshot, ctx)
+    inputs = lock.with_role("build", "backend")
+    mounts = (stage_wheels(inputs, ctx.vault, ctx.work / "inputs"),) if inputs else ()
+    steps = (
+        *venv_steps(plan.target, install=bool(inputs)),
+        Step("build", build_argv(plan), cwd=frontend_folder(plan.target)),
+    )
+    env = build_environment(plan, snapshot)
+    done = run(plan, ctx, "build", steps, env, mounts=mounts, source=source)
+    log = ctx.vault.put_file(done.log)
+    if done.result.exit_code != 0:
+        raise BuildFailedError(
+            f"{plan.package}: {done.result.failed_step} failed with exit code {done.result.exit_code}:\n"
+            f"{last_words(done.result.log_tail)}",
+            details={"step": done.result.failed_step, "exit_code": done.result.exit_code, "log": log.sha256},
+        )
+    found = sorted(done.out.rglob("*"))
+    if not found:
+        raise BuildFailedError(f"{plan.package}: the build command succeeded but wrote nothing")
+    if odd := [path.relative_to(done.out).as_posix() for path in found if path.is_symlink() or not path.is_file()]:
+        raise GuardError(f"{plan.package}: the build wrote more than files: {', '.join(odd[:5])}")
+    return BuildResult(
+        artifacts=tuple(RawArtifact(filename=path.name, blob=ctx.vault.put_file(path)) for path in found),
+        log=log,
+        probe=done.result.probe,
+        usage=done.result.usage,
+    )

@@ -1,0 +1,94 @@
+"""The Python ecosystem: each method hands over to the module of its step.
+
+The modules are imported by the methods, so that a build that finds its result in the vault loads no HTTP client, no
+HTML parser and no resolver.
+"""
+# ruff: noqa: PLC0415 - for the reason above
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from farm.ecosystems.python import basis, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from farm.config import Settings
+    from farm.ecosystems.base import Located, StepContext
+    from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
+    from farm.model.lock import Lock, LockedFile
+    from farm.model.plan import ArchivePin, BuildPlan
+    from farm.model.source import SourceSnapshot
+
+__all__ = ["PythonEcosystem"]
+
+
+class PythonEcosystem:
+    """See `farm.ecosystems.base.Ecosystem` for what each method takes, returns and raises."""
+
+    name = "python"
+
+    def locate(self, pin: ArchivePin, settings: Settings) -> Located:
+        """Find the address of an sdist."""
+        from farm.ecosystems.python.locate import locate_sdist
+
+        return locate_sdist(pin, settings)
+
+    def resolve(self, plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lock:
+        """Make the lock."""
+        from farm.ecosystems.python.lock import make_lock
+
+        return make_lock(plan, snapshot, ctx)
+
+    def check_lock(self, plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock: Lock) -> None:
+        """Raise LockStaleError when the lock is of something else."""
+        basis.check(plan, snapshot, image, lock)
+
+    def fetch_input(self, file: LockedFile, target: Path, settings: Settings, own_index: str) -> None:
+        """Fetch one locked file."""
+        from farm.ecosystems.python.locate import fetch_locked
+
+        fetch_locked(file, target, settings, own_index)
+
+    def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
+        """Build the wheel."""
+        from farm.ecosystems.python.build import build_wheel
+
+        return build_wheel(plan, snapshot, lock, ctx)
+
+    def inspect(self, plan: BuildPlan, result: BuildResult, ctx: StepContext) -> tuple[FileNote, ...]:
+        """Run the guards."""
+        from farm.ecosystems.python.inspect import inspect_result
+
+        return inspect_result(plan, result, ctx)
+
+    def finish(
+        self,
+        plan: BuildPlan,
+        snapshot: SourceSnapshot,
+        result: BuildResult,
+        embed: Callable[[Artifact], Mapping[str, bytes]],
+        ctx: StepContext,
+    ) -> tuple[Artifact, ...]:
+        """Set the platform tag, embed documents, write the archive canonically."""
+        from farm.ecosystems.python.finish import finish_wheel
+
+        return finish_wheel(plan, snapshot, result, embed, ctx)
+
+    def test(
+        self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, artifacts: tuple[Artifact, ...], ctx: StepContext
+    ) -> TestReport:
+        """Test the finished wheel."""
+        from farm.ecosystems.python.test import test_wheel
+
+        return test_wheel(plan, snapshot, lock, artifacts, ctx)
+
+    def environment(self, plan: BuildPlan, snapshot: SourceSnapshot) -> dict[str, str]:
+        """Return the fixed environment of the build."""
+        return environment.build_environment(plan, snapshot)
+
+    def commands(self, plan: BuildPlan) -> tuple[tuple[str, ...], ...]:
+        """Return the argument lists of the build."""
+        return environment.commands(plan)

@@ -1,0 +1,150 @@
+"""The finish step: platform tag, embedded documents, canonical archive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.tags import parse_tag
+
+from farm.ecosystems.python.archive import read_all
+from farm.ecosystems.python.environment import base_environment
+from farm.ecosystems.python.guards import guard_wheel
+from farm.ecosystems.python.inspect import only_wheel
+from farm.ecosystems.python.layout import OUT, SYSTEM_PATH, TOOLS, TOOLS_PYTHON, stage
+from farm.ecosystems.python.run import last_words, run
+from farm.ecosystems.python.sboms import components, normalise
+from farm.ecosystems.python.wheel import COMPRESSOR, differences, write_canonical
+from farm.errors import GuardError, PlatformTagError
+from farm.model.build import Artifact, FileNote
+from farm.sandbox.base import Mount, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from farm.ecosystems.base import StepContext
+    from farm.ecosystems.python.guards import WheelFacts
+    from farm.model.build import BuildResult, RawArtifact
+    from farm.model.plan import BuildPlan
+    from farm.model.source import SourceSnapshot
+    from farm.store.base import Vault
+
+__all__ = ["finish_wheel"]
+
+_RAW = "/raw"
+
+
+def finish_wheel(
+    plan: BuildPlan,
+    snapshot: SourceSnapshot,
+    result: BuildResult,
+    embed: Callable[[Artifact], Mapping[str, bytes]],
+    ctx: StepContext,
+) -> tuple[Artifact, ...]:
+    """Turn the backend's wheel into the one that is published.
+
+    Raises:
+        PlatformTagError: auditwheel refuses it.
+        GuardError, UnsafeArchiveError: it is not what the recipe says, before or after.
+        Whatever the sandbox raises.
+    """
+    raw = only_wheel(plan, result)
+    folder = ctx.work / "raw"
+    folder.mkdir()
+    folder.chmod(0o755)
+    path = folder / raw.filename
+    stage(ctx.vault, raw.blob, path)
+    facts = guard_wheel(path, plan)
+    epoch = snapshot.epoch if plan.build.source_date_epoch is None else plan.build.source_date_epoch
+    with path.open("rb") as file:
+        changed = differences(file, facts.entries, dist_info=facts.dist_info, epoch=epoch, label=path.name)
+    notes = [
+        FileNote(name="canonical-changes", value=", ".join(changed) or "none"),
+        FileNote(name="compressor", value=COMPRESSOR),
+    ]
+    if facts.native and not facts.pure:
+        path = _repair(plan, path, ctx)
+        facts = guard_wheel(path, plan, finished=True)
+        notes.append(FileNote(name="platform-tag", value=" ".join(facts.tags)))
+    target = ctx.work / "finished" / path.name
+    target.parent.mkdir()
+    artifact = _describe(raw, path, facts, tuple(notes), ctx.vault)
+    artifact = _write(artifact, path, facts, target, embed=embed, epoch=epoch)
+    # What is published is held to the same rules as what was built, with its final name and content.
+    guard_wheel(target, plan, finished=bool(facts.native))
+    return (artifact.model_copy(update={"blob": ctx.vault.put_file(target)}),)
+
+
+def _repair(plan: BuildPlan, path: Path, ctx: StepContext) -> Path:
+    """Return the wheel with its manylinux tag and with the libraries that the tag does not promise grafted in."""
+    policy = _policy(plan)
+    argv = (TOOLS_PYTHON, "-m", "auditwheel", "repair", "--plat", policy, "--wheel-dir", OUT, f"{_RAW}/{path.name}")
+    env = {**base_environment(), "PATH": f"{TOOLS}/bin:{SYSTEM_PATH}"}
+    done = run(plan, ctx, "repair", (Step("auditwheel", argv, cwd="/work"),), env, mounts=(Mount(path.parent, _RAW),))
+    if done.result.exit_code != 0:
+        raise PlatformTagError(
+            f"{plan.package}: auditwheel refuses {path.name}:\n{last_words(done.result.log_tail)}",
+            details={"policy": policy},
+        )
+    found = sorted(done.out.iterdir())
+    if len(found) != 1 or found[0].is_symlink() or not found[0].is_file():
+        raise PlatformTagError(f"{plan.package}: auditwheel wrote {len(found)} files instead of one")
+    return found[0]
+
+
+def _policy(plan: BuildPlan) -> str:
+    """Return the platform that the recipe names, else `auto`: the oldest that the wheel's symbols allow."""
+    platforms = {tag.platform for tag in parse_tag(plan.build.tags)} if plan.build.tags else set()
+    named = sorted(p for p in platforms if p.startswith(("manylinux", "musllinux")))
+    return named[0] if named else "auto"
+
+
+def _describe(raw: RawArtifact, path: Path, facts: WheelFacts, notes: tuple[FileNote, ...], vault: Vault) -> Artifact:
+    """Return the artifact as it is known before its final bytes are."""
+    return Artifact(
+        filename=path.name,
+        kind="wheel",
+        blob=raw.blob,
+        raw=raw,
+        notes=notes,
+        license=facts.metadata.license,
+        summary=facts.metadata.summary,
+        requires_dist=facts.metadata.requires_dist,
+        requires_python=facts.metadata.requires_python,
+        metadata=vault.put_bytes(facts.metadata_bytes),
+    )
+
+
+def _write(
+    artifact: Artifact,
+    path: Path,
+    facts: WheelFacts,
+    target: Path,
+    *,
+    embed: Callable[[Artifact], Mapping[str, bytes]],
+    epoch: int,
+) -> Artifact:
+    """Write the wheel at `path` to `target`, canonically and with its documents, and return what is now known of it."""
+    sboms = f"{facts.dist_info}/sboms/"
+    with path.open("rb") as file:
+        found = {
+            entry.name: normalise(read_all(file, entry, path.name), epoch, path.name)
+            for entry in facts.entries
+            if entry.name.startswith(sboms) and not entry.folder
+        }
+        grafted = {(note.name, note.value) for data in found.values() for note in components(data)}
+        contents = tuple(FileNote(name=name, value=value) for name, value in sorted(grafted))
+        artifact = artifact.model_copy(update={"contents": contents})
+        ours = {f"{sboms}{name}": data for name, data in embed(artifact).items()}
+        if clash := sorted(ours.keys() & found.keys()):
+            raise GuardError(f"{path.name} holds {clash[0]} already: the name is farm's")
+        write_canonical(
+            file,
+            facts.entries,
+            target,
+            dist_info=facts.dist_info,
+            epoch=epoch,
+            replaced={**found, **ours},
+            label=path.name,
+        )
+    return artifact

@@ -1,0 +1,93 @@
+"""Fetching an archive by its address: http(s) only, streamed, with the user's proxies and CA bundle."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from farm.errors import SourceUnavailableError, SourceUnsafeError
+from farm.source.safety import CAPS, Caps
+from farm.source.scrub import scrub, secrets_of, without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from farm.model.plan import ArchivePin
+
+__all__ = ["ca_bundle", "fetch_url"]
+
+_BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+_REDIRECTS = 5
+_TIMEOUT = httpx.Timeout(60.0, connect=20.0)
+
+
+def fetch_url(pin: ArchivePin, target: Path, *, caps: Caps = CAPS) -> str:
+    """Write the file at `pin.url` to `target` and return the address, without credentials. The digest is not checked here.
+
+    Raises:
+        SourceUnavailableError: no answer, or another answer than the file.
+        SourceUnsafeError: another scheme than http or https, a redirect to one or from https to http, too large.
+    """
+    secrets = secrets_of(pin.url)
+    shown = without_credentials(pin.url)
+    _check(httpx.URL(pin.url), None, shown)
+    try:
+        with httpx.Client(verify=_context(os.environ), timeout=_TIMEOUT, follow_redirects=False) as client:
+            _stream(client, pin.url, target, shown, caps)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        msg = f"{shown} cannot be fetched: {scrub(str(error) or type(error).__name__, secrets)}"
+        raise SourceUnavailableError(msg) from None  # the cause's text holds the address as it was
+    return shown
+
+
+def ca_bundle(environment: Mapping[str, str]) -> Path | None:
+    """Return the CA bundle that the user's environment names (pip's, requests' or OpenSSL's variable), if it exists."""
+    paths = (Path(environment[name]) for name in _BUNDLES if environment.get(name))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _context(environment: Mapping[str, str]) -> ssl.SSLContext:
+    bundle = ca_bundle(environment)
+    return ssl.create_default_context(cafile=str(bundle) if bundle else None)
+
+
+def _stream(client: httpx.Client, url: str, target: Path, shown: str, caps: Caps) -> None:
+    request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
+    for _ in range(_REDIRECTS + 1):
+        response = client.send(request, stream=True)
+        try:
+            following = response.next_request
+            if following is None:
+                _save(response, target, shown, caps)
+                return
+        finally:
+            response.close()
+        _check(following.url, request.url, shown)
+        request = following
+    msg = f"{shown} redirects more than {_REDIRECTS} times"
+    raise SourceUnavailableError(msg)
+
+
+def _check(url: httpx.URL, before: httpx.URL | None, shown: str) -> None:
+    downgraded = before is not None and before.scheme == "https" and url.scheme != "https"
+    if url.scheme not in {"http", "https"} or downgraded:
+        msg = f"{shown} leads to {url.scheme}://, which is not followed"
+        raise SourceUnsafeError(msg)
+
+
+def _save(response: httpx.Response, target: Path, shown: str, caps: Caps) -> None:
+    if response.status_code != httpx.codes.OK:
+        msg = f"{shown} answers {response.status_code} {response.reason_phrase}"
+        raise SourceUnavailableError(msg)
+    size = 0
+    with target.open("wb") as output:
+        for chunk in response.iter_raw():
+            size += len(chunk)
+            if size > caps.archive_bytes:
+                msg = f"{shown} is larger than {caps.archive_bytes} bytes"
+                raise SourceUnsafeError(msg)
+            output.write(chunk)

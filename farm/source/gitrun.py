@@ -1,0 +1,181 @@
+"""Running git, through GitPython, so that nothing of a repository is executed and nothing secret is shown.
+
+The user's own configuration holds (`insteadOf`, proxies, credential helpers, CA bundle); what farm sets comes on top of
+it, by way of the environment, so that credentials in a replacement address never stand on a command line.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+from git import Git
+from git.exc import GitCommandNotFound
+
+from farm.errors import SourceUnavailableError
+from farm.source.scrub import scrub, secrets_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["GitObject", "GitRepository", "ObjectReader"]
+
+_TIMEOUT = 3600.0
+"""Seconds that one git command may take at most."""
+_TAIL_LINES = 6
+
+_HARDENING = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "credential.interactive": "false",
+    # `ext::` and `fd::` addresses run commands; an insteadOf to a helper of the user's own still works.
+    "protocol.ext.allow": "never",
+    "protocol.fd.allow": "never",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+    "fetch.writeCommitGraph": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "http.lowSpeedLimit": "1000",
+    "http.lowSpeedTime": "120",
+    # Every object is checked as it arrives; only flaws that old, honest repositories really have are let through.
+    "transfer.fsckObjects": "true",
+    "fetch.fsck.badTimezone": "ignore",
+    "fetch.fsck.missingSpaceBeforeDate": "ignore",
+    "fetch.fsck.zeroPaddedFilemode": "ignore",
+}
+
+
+class GitObject:
+    """One object as it is read: type, size, and its content as a stream that ends with it."""
+
+    def __init__(self, kind: str, size: int, stream: IO[bytes]) -> None:
+        self.kind = kind
+        self.size = size
+        self.left = size
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes; none at the end of the object."""
+        wanted = self.left if size < 0 else min(size, self.left)
+        data = self._stream.read(wanted)
+        if len(data) < wanted:
+            msg = "git ended in the middle of an object"
+            raise SourceUnavailableError(msg)
+        self.left -= len(data)
+        return data
+
+
+class ObjectReader:
+    """Reads objects one after the other by one `git cat-file --batch`."""
+
+    def __init__(self, requests: IO[bytes], answers: IO[bytes]) -> None:
+        self._requests = requests
+        self._answers = answers
+        self._open: GitObject | None = None
+
+    def open(self, name: str) -> GitObject | None:
+        """Return the object called `name` (an id), None when the repository has none. Ends the one opened before."""
+        if self._open is not None:
+            self._open.read()
+            self._answers.read(1)
+            self._open = None
+        self._requests.write(name.encode("ascii") + b"\n")
+        self._requests.flush()
+        words = self._answers.readline().split()
+        expected = 3
+        if len(words) != expected or words[1] not in {b"blob", b"tree", b"commit", b"tag"}:
+            return None
+        self._open = GitObject(words[1].decode(), int(words[2]), self._answers)
+        return self._open
+
+
+class GitRepository:
+    """A repository of farm's own, without a checkout.
+
+    Args:
+        path: its folder, made by `create`.
+        sources: additional `insteadOf`: prefix of addresses → what stands instead.
+    """
+
+    def __init__(self, path: Path, sources: Mapping[str, str]) -> None:
+        self.path = path
+        self._secrets = frozenset(s for pair in sources.items() for url in pair for s in secrets_of(url))
+        self._git = Git(str(path))
+        self._git.update_environment(**_environment(path, sources))
+
+    def create(self, object_format: str) -> None:
+        """Make the repository, without the user's template (and so without hooks)."""
+        self.path.mkdir()
+        self.run("init", "--quiet", "--template=", f"--object-format={object_format}")
+
+    def run(self, *arguments: str) -> bytes:
+        """Run git and return what it prints.
+
+        Raises:
+            SourceUnavailableError: it failed; the end of what it said, without credentials, is in the message.
+        """
+        status, output, errors = self.try_run(*arguments)
+        if status != 0:
+            words = " ".join(line for line in errors.splitlines()[-_TAIL_LINES:] if line.strip())
+            msg = f"git {arguments[0]} failed ({status}): {words}"
+            raise SourceUnavailableError(msg)
+        return output
+
+    def try_run(self, *arguments: str) -> tuple[int, bytes, str]:
+        """Run git and return its exit code, what it prints, and its errors without credentials."""
+        try:
+            status, output, errors = self._git.execute(
+                [Git.GIT_PYTHON_GIT_EXECUTABLE or "git", *arguments],
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+                kill_after_timeout=_TIMEOUT,
+            )
+        except GitCommandNotFound:
+            msg = "there is no git on this host"
+            raise SourceUnavailableError(msg, remedy="Install git, then try again.") from None
+        data = output if isinstance(output, bytes) else str(output or "").encode()
+        return int(status), data, scrub(str(errors), self._secrets)
+
+    @contextmanager
+    def objects(self) -> Iterator[ObjectReader]:
+        """Give a reader of objects."""
+        process = self._git.execute(
+            [Git.GIT_PYTHON_GIT_EXECUTABLE or "git", "cat-file", "--batch"],
+            istream=subprocess.PIPE,
+            as_process=True,
+        )
+        try:
+            yield ObjectReader(process.stdin, process.stdout)
+        finally:
+            for stream in (process.stdin, process.stdout, process.stderr):
+                stream.close()
+            process.wait()
+
+
+def _environment(path: Path, sources: Mapping[str, str]) -> dict[str, str]:
+    settings = list(_HARDENING.items())
+    settings += [(f"url.{replacement}.insteadOf", prefix) for prefix, replacement in sorted(sources.items())]
+    given = os.environ.get("GIT_CONFIG_COUNT", "")
+    first = int(given) if given.isdigit() else 0  # what the user set this way stays
+    environment = {
+        # Said in full, since farm may run inside a git hook, where these name another repository.
+        "GIT_DIR": str(path),
+        "GIT_WORK_TREE": str(path),
+        "GIT_INDEX_FILE": str(path / "index"),
+        "GIT_OBJECT_DIRECTORY": str(path / "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
+        "GIT_NAMESPACE": "",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GCM_INTERACTIVE": "never",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_CONFIG_COUNT": str(first + len(settings)),
+    }
+    for index, (key, value) in enumerate(settings, first):
+        environment[f"GIT_CONFIG_KEY_{index}"] = key
+        environment[f"GIT_CONFIG_VALUE_{index}"] = value
+    return environment

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from farm.consumer.fetch import fetch_sidecars
+from farm.consumer.sidecars import BUNDLE, LIMIT, SUFFIXES
+from farm.errors import StoreUnavailableError, VerificationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WHEEL = "Sample_Lib-1.0-py3-none-any.whl"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Folder that is served: one project with one file and all its sidecars."""
+    folder = tmp_path / "site"
+    files = folder / "files" / "ab"
+    files.mkdir(parents=True)
+    for suffix in SUFFIXES:
+        (files / f"{WHEEL}{suffix}").write_text(suffix)
+    page(folder, {"files": [{"filename": WHEEL, "url": f"../../files/ab/{WHEEL}#sha256=00"}, {"filename": "other"}]})
+    return folder
+
+
+def page(site: Path, content: object) -> None:
+    folder = site / "simple" / "sample-lib"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "index.html").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def index(site: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(site)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/simple"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def into(tmp_path: Path) -> Path:
+    folder = tmp_path / "into"
+    folder.mkdir()
+    return folder
+
+
+def test_everything_beside_the_file_is_fetched(index: str, into: Path) -> None:
+    assert fetch_sidecars(index, into / WHEEL, into) == SUFFIXES
+    assert {f.name: f.read_text() for f in into.iterdir()} == {f"{WHEEL}{suffix}": suffix for suffix in SUFFIXES}
+
+
+def test_what_the_index_does_not_have_is_left_out(index: str, site: Path, into: Path) -> None:
+    (site / "files" / "ab" / f"{WHEEL}{BUNDLE}").unlink()
+    assert BUNDLE not in fetch_sidecars(index, into / WHEEL, into)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {},
+        {"files": 3},
+        {"files": []},
+        {"files": [{"filename": WHEEL}]},
+        {"files": [{"filename": WHEEL, "url": 5}]},
+        {"files": [{"filename": WHEEL, "url": "a"}] * 2},
+    ],
+)
+def test_a_page_that_does_not_list_the_file(index: str, site: Path, into: Path, content: object) -> None:
+    page(site, content)
+    with pytest.raises(VerificationError):
+        fetch_sidecars(index, into / WHEEL, into)
+
+
+def test_an_address_that_is_no_http_address(index: str, site: Path, into: Path, tmp_path: Path) -> None:
+    (tmp_path / f"secret{BUNDLE}").write_text("secret")
+    page(site, {"files": [{"filename": WHEEL, "url": (tmp_path / "secret").as_uri()}]})
+    with pytest.raises(StoreUnavailableError):
+        fetch_sidecars(index, into / WHEEL, into)
+    assert not list(into.iterdir())
+
+
+def test_a_sidecar_that_is_too_large(index: str, site: Path, into: Path) -> None:
+    with (site / "files" / "ab" / f"{WHEEL}{BUNDLE}").open("wb") as stream:
+        stream.truncate(LIMIT + 1)
+    with pytest.raises(VerificationError, match="more than"):
+        fetch_sidecars(index, into / WHEEL, into)
+
+
+def test_no_project_of_that_name(index: str, into: Path) -> None:
+    with pytest.raises(VerificationError, match="no project"):
+        fetch_sidecars(index, into / "absent-1.0-py3-none-any.whl", into)
+
+
+def test_a_name_that_is_no_wheel(index: str, into: Path) -> None:
+    with pytest.raises(VerificationError):
+        fetch_sidecars(index, into / "../../x.whl", into)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/simple", "nowhere", "http://[/"])
+def test_an_index_that_does_not_answer(address: str, into: Path) -> None:
+    with pytest.raises(StoreUnavailableError):
+        fetch_sidecars(address, into / WHEEL, into)
