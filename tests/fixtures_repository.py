@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from pydantic import SecretStr
 
 from farm.errors import StoreUnavailableError, VerificationError
@@ -27,6 +29,7 @@ from farm.repository.gate import Passed
 from farm.repository.model import BUNDLE, CYCLONEDX, PROVENANCE_BUNDLE, SPDX, Publication, PublishFile
 from farm.store.config import S3Config
 from farm.store.objects import BINARY, SMALL, ObjectInfo, OpenObject
+from farm.store.vault import S3Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,8 +92,6 @@ class RcloneServer:
             "--config=",
             f"--addr=127.0.0.1:{self.port}",
             f"--auth-key={self.access_key},{self.secret_key}",
-            # Tests change files behind the server's back.
-            "--dir-cache-time=0",
             str(self.data),
         ]
         with (self.folder / "rclone.log").open("ab") as log:
@@ -102,6 +103,12 @@ class RcloneServer:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def changed(self) -> None:
+        """Let the server look at its folder again: a test changed files behind its back."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+        time.sleep(0.1)
 
     def store(self, bucket: str) -> S3Store:
         from farm.store.s3 import S3Store, ensure_bucket  # noqa: PLC0415 - boto3 only where a server is
@@ -324,3 +331,48 @@ class IndexServer:
             self.process.terminate()
             self.process.wait(20)
             self.process = None
+
+
+@pytest.fixture(scope="module")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneServer]:
+    """One real S3 server per module."""
+    server = RcloneServer(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def s3(s3_server: RcloneServer) -> RcloneServer:
+    """The server, running again if the test before killed it."""
+    if s3_server.process is None:
+        s3_server.start()
+    return s3_server
+
+
+@pytest.fixture
+def bucket(request: pytest.FixtureRequest) -> str:
+    """A name of the test's own."""
+    return f"t{sha256_bytes(request.node.nodeid.encode())[:16]}"
+
+
+@pytest.fixture
+def store(s3: RcloneServer, bucket: str) -> S3Store:
+    return s3.store(bucket)
+
+
+@pytest.fixture
+def vault(s3: RcloneServer, bucket: str) -> S3Vault:
+    return S3Vault(s3.store(f"{bucket}-vault"))
+
+
+@pytest.fixture
+def index(s3: RcloneServer, bucket: str, store: S3Store, tmp_path: Path) -> Iterator[IndexServer]:
+    """The index over the test's bucket."""
+    del store
+    folder = tmp_path / "index-server"
+    folder.mkdir()
+    server = IndexServer(s3, folder, bucket)
+    server.start()
+    yield server
+    server.stop()

@@ -25,12 +25,13 @@ def build_images(
     json: Json = False,
 ) -> None:
     """Make the builder images from their definitions. An unchanged definition is not built again."""
-    from farm.image import ensure_image, image_names  # noqa: PLC0415 - the Docker SDK is imported with it
+    from farm.image.builder import ensure_image  # noqa: PLC0415 - the Docker SDK is imported with it
+    from farm.image.definition import image_names  # noqa: PLC0415 - the same
 
     renderer = Renderer(json=json)
     settings = load_settings()
     made = []
-    for name in names or image_names(settings):
+    for name in names or image_names(settings.images):
         with renderer.step(name) as line:
             identity = ensure_image(settings, name, force=force, progress=lambda text: renderer.note(f"[dim]{text}[/]"))
             line.text = f"digest {identity.digest}"
@@ -42,12 +43,13 @@ def build_images(
 def list_images(*, json: Json = False) -> None:
     """Show the builder images of this host with their identities."""
     from farm.errors import ImageMissingError  # noqa: PLC0415 - caught here only
-    from farm.image import find_image, image_names  # noqa: PLC0415 - the Docker SDK is imported with it
+    from farm.image.builder import find_image  # noqa: PLC0415 - the Docker SDK is imported with it
+    from farm.image.definition import image_names  # noqa: PLC0415 - the same
 
     renderer = Renderer(json=json)
     settings = load_settings()
     rows, found = [], []
-    for name in image_names(settings):
+    for name in image_names(settings.images):
         try:
             identity = find_image(settings, name)
         except ImageMissingError:

@@ -65,9 +65,9 @@ def status(*, json: Json = False) -> None:
 
 def serve(*, port: Annotated[int, typer.Option(help="Port on loopback; 0 = a free one.")] = 0) -> None:
     """Serve the repository to pip and uv in the foreground (`farm up` does it in the background)."""
-    from farm.repository.serve import run  # noqa: PLC0415 - starlette and uvicorn are imported with it
+    from farm.repository import serve as serving  # noqa: PLC0415 - starlette and uvicorn are imported with it
 
-    run(load_settings(), port=port)
+    serving.serve(load_settings(), port=port)
 
 
 def register(app: typer.Typer) -> None:

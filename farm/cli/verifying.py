@@ -44,7 +44,7 @@ def verify(
     renderer = Renderer(json=json)
     settings = load_settings()
     own = expected_identity(settings)
-    expected = ExpectedIdentity(identity=identity or own.identity, issuer=issuer or own.issuer)
+    expected = ExpectedIdentity(builder=identity or own.builder, issuer=issuer or own.issuer)
     trust = load_trust(FilePath(trust_config) if trust_config else settings.trust_config_path)
     if index:
         _fetch(renderer, index, files)

@@ -21,7 +21,7 @@ from farm.config import load_settings
 from farm.errors import FarmError, VerificationError
 from farm.evidence import facts, summary
 from farm.flows.logs import forward
-from farm.flows.verdict import as_message
+from farm.flows.verdict import as_message, in_words
 from farm.model.plan import BuildPlan
 from farm.pipeline import chain
 from farm.pipeline.runtime import Runtime
@@ -63,6 +63,8 @@ class _Tasks:
         self.signed: tuple[SignedFile, ...] = ()
 
     def __call__(self, name: str, step: Callable[..., T], /, *values: Any) -> T:
+        refused: list[FarmError] = []
+
         def body() -> Any:
             try:
                 return step(self._runtime, *values)
@@ -70,7 +72,8 @@ class _Tasks:
                 if error.infrastructure:
                     raise
                 # A state instead of an exception: Prefect would log a trace of farm's insides over the user's error.
-                return Failed(message=as_message(error), data=error)
+                refused.append(error)
+                return Failed(message=in_words(error))
 
         made = task(
             name=name,
@@ -82,6 +85,8 @@ class _Tasks:
         )(body)
         with log.about(self._about, step=name):
             result = cast("T", made())
+        if refused:
+            raise refused[0]  # the task returned its state: nothing may go on from here
         if isinstance(result, BuildPlan):
             self._found(result.package)
         if isinstance(result, SignedBuild):
@@ -116,9 +121,7 @@ def build_package(reference: str, force: bool = False) -> State[Any]:  # noqa: F
         settings = load_settings()
         runtime = Runtime(settings)
         tasks = _Tasks(runtime, reference, run_id)
-        outcome = chain.build_package(
-            runtime, reference, run=chain.RunIdentity(str(run_id)), call=tasks, force=force
-        )
+        outcome = chain.build_package(runtime, reference, run=chain.RunIdentity(str(run_id)), call=tasks, force=force)
     except FarmError as error:
         return Failed(message=as_message(error))
     _leave_artifacts(settings, outcome, tasks.signed)

@@ -32,6 +32,8 @@ OnLog = Callable[[str], None]
 
 _FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
+_BUSY = frozenset({408, 429, 502, 503})
+_BUSY_SECONDS = 30.0
 _POLL_SECONDS = 0.4
 _PAGE = 200
 _SETTLE_SECONDS = 1.5
@@ -77,15 +79,18 @@ def submit(settings: Settings, reference: str, *, force: bool = False) -> RunInf
         if worker_gone(settings) or not _workers(api, settings.work_pool):
             msg = f"no worker polls the work pool {settings.work_pool}"
             raise PrefectUnavailableError(msg)
-        found = api.get(f"/deployments/name/{DEPLOYMENT}")
-        if found.status_code == httpx.codes.NOT_FOUND:
+        deployment = _json(api, "GET", f"/deployments/name/{DEPLOYMENT}", missing_ok=True)
+        if deployment is None:
             msg = f"the deployment {DEPLOYMENT} is not registered"
             raise PrefectUnavailableError(msg)
-        made = _json(api, "POST", f"/deployments/{_checked(found)['id']}/create_flow_run", {
+        wanted = {
             "name": reference,
             "parameters": {"reference": reference, "force": force},
             "state": {"type": "SCHEDULED", "name": "Scheduled"},
-        })  # fmt: skip
+            # A call that is repeated, since its answer was lost, must not make a second run.
+            "idempotency_key": str(uuid.uuid4()),
+        }
+        made = _json(api, "POST", f"/deployments/{deployment['id']}/create_flow_run", wanted)
     return _info(settings, made)
 
 
@@ -206,15 +211,26 @@ def _api(settings: Settings) -> Iterator[httpx.Client]:
         yield client
 
 
-def _json(api: httpx.Client, method: str, path: str, body: Any = None) -> Any:
-    try:
-        return _checked(api.request(method, path, json=body))
-    except httpx.TransportError as error:
-        msg = f"the Prefect server at {api.base_url} does not answer: {error}"
-        raise PrefectUnavailableError(msg) from error
+def _json(api: httpx.Client, method: str, path: str, body: Any = None, *, missing_ok: bool = False) -> Any:
+    """Ask the server and return its answer; None for what is not there, if that is allowed.
 
+    Repeated for a while where the server says that it is busy (SQLite's lock on a loaded machine).
 
-def _checked(answer: httpx.Response) -> Any:
+    Raises:
+        PrefectUnavailableError: no answer, or a refusal.
+    """
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            answer = api.request(method, path, json=body)
+        except httpx.TransportError as error:
+            msg = f"the Prefect server at {api.base_url} does not answer: {error}"
+            raise PrefectUnavailableError(msg) from error
+        if answer.status_code not in _BUSY or time.monotonic() >= deadline:
+            break
+        time.sleep(_POLL_SECONDS)
+    if missing_ok and answer.status_code == httpx.codes.NOT_FOUND:
+        return None
     if not answer.is_success:
         msg = f"the Prefect server answered {answer.status_code} to {answer.request.url.path}: {answer.text[:200]}"
         raise PrefectUnavailableError(msg)
@@ -222,14 +238,8 @@ def _checked(answer: httpx.Response) -> Any:
 
 
 def _workers(api: httpx.Client, pool: str) -> list[Any]:
-    try:
-        answer = api.post(f"/work_pools/{pool}/workers/filter", json={})
-    except httpx.TransportError as error:
-        msg = f"the Prefect server at {api.base_url} does not answer: {error}"
-        raise PrefectUnavailableError(msg) from error
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        return []
-    return [worker for worker in _checked(answer) if worker.get("status") == "ONLINE"]
+    found = _json(api, "POST", f"/work_pools/{pool}/workers/filter", {}, missing_ok=True)
+    return [worker for worker in found or [] if worker.get("status") == "ONLINE"]
 
 
 def _find(api: httpx.Client, run: str) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import Any
 
 import structlog
-from prefect.exceptions import MissingContextError
+from prefect.exceptions import FailedRun, MissingContextError
 from prefect.logging import get_logger, get_run_logger
 
-if TYPE_CHECKING:
-    import logging
+from farm.flows.verdict import MARK
 
 __all__ = ["forward", "render"]
 
@@ -58,8 +58,17 @@ def render(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str
     return " ".join(parts) + (f"\n{trace}" if trace else "")
 
 
+class _NoEcho(logging.Filter):
+    """Drops what Prefect's engine says, with a trace of its own insides, about a run that told its verdict already."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not (isinstance(error, FailedRun) and MARK in str(error))
+
+
 def forward() -> None:
     """Send farm's log to Prefect from now on, in this process."""
+    logging.getLogger("prefect.flow_runs").addFilter(_NoEcho())
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.format_exc_info, render],
         wrapper_class=structlog.make_filtering_bound_logger("INFO"),

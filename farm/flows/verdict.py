@@ -8,9 +8,10 @@ from typing import Any
 from farm.errors import FarmError, RunFailedError
 from farm.model.base import Value
 
-__all__ = ["RunOutcome", "as_message", "read_outcome"]
+__all__ = ["MARK", "RunOutcome", "as_message", "in_words", "read_outcome"]
 
-_MARK = "farm-error: "
+MARK = "farm-error: "
+"""What the JSON line begins with."""
 
 
 class RunOutcome(Value):
@@ -22,10 +23,15 @@ class RunOutcome(Value):
     message: str
 
 
+def in_words(error: FarmError) -> str:
+    """Return `error` for people: class, exit code, what happened, what to do."""
+    return f"{type(error).__name__} (exit code {error.exit_code}): {error.message}\n→ {error.remedy}"
+
+
 def as_message(error: FarmError) -> str:
-    """Return the state message for `error`: class, code, what happened, what to do, and the same as one JSON line."""
-    line = json.dumps(error.as_json(), sort_keys=True, ensure_ascii=False, default=str)
-    return f"{type(error).__name__} (exit code {error.exit_code}): {error.message}\n→ {error.remedy}\n{_MARK}{line}"
+    """Return the state message of a run that ended with `error`: the words, then class and exit code as a JSON line."""
+    line = json.dumps({"error": type(error).__name__, "exit_code": error.exit_code})
+    return f"{in_words(error)}\n{MARK}{line}"
 
 
 def read_outcome(state: str, message: str) -> RunOutcome:
@@ -35,7 +41,7 @@ def read_outcome(state: str, message: str) -> RunOutcome:
     """
     if state == "COMPLETED":
         return RunOutcome(state=state, exit_code=0, message=message)
-    words, _, line = message.rpartition(f"\n{_MARK}")
+    words, _, line = message.rpartition(f"\n{MARK}")
     told = _exit_code(line) if words else None
     if told is not None:
         return RunOutcome(state=state, exit_code=told, message=words)

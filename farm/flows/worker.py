@@ -42,7 +42,7 @@ def _wait_for_server() -> None:
     if not api:
         raise PrefectUnavailableError("PREFECT_API_URL is not set")
     probe, deadline = http_ok(f"{api}/health"), time.monotonic() + _WAIT_SECONDS
-    while wrong := probe():
+    while wrong := probe(""):
         if time.monotonic() >= deadline:
             raise PrefectUnavailableError(f"{api} does not answer: {wrong}")
         time.sleep(0.5)

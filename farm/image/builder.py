@@ -25,7 +25,7 @@ from farm.image.derive import base_environment, customise_base
 from farm.image.tools import download_command, write_overlay
 from farm.model.base import BlobRef, canonical_json, sha256_bytes
 from farm.model.build import ImageIdentity
-from farm.sandbox.engine import connect, engine_errors, inspect_image, owner_labels, remove_container
+from farm.sandbox.engine import connected, engine_errors, inspect_image, owner_labels, remove_container
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,7 +76,8 @@ def find_image(settings: Settings, name: str) -> ImageIdentity:
         ImageBuildError: no such definition, or not a readable one.
         DockerUnavailableError: no engine.
     """
-    return _find(connect(settings), _job(settings, name))
+    with connected(settings) as api:
+        return _find(api, _job(settings, name))
 
 
 def ensure_image(
@@ -100,16 +101,16 @@ def ensure_image(
         ImageBuildError: it cannot be made; the message names the log.
         DockerUnavailableError: no engine.
     """
-    api, job = connect(settings), _job(settings, name)
+    job = _job(settings, name)
     lock = settings.data / "locks" / f"image-{name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     # Two builds that miss the same image make it once.
-    with FileLock(lock):
+    with FileLock(lock), connected(settings) as api:
         identity = None if force else _find_or_none(api, job)
         identity = identity or build_image(settings, api, job, progress)
-    if vault is not None and identity.packages is not None and not vault.has(identity.packages):
-        vault.put_bytes(_read_packages(api, identity.image_id))
-    return identity
+        if vault is not None and identity.packages is not None and not vault.has(identity.packages):
+            vault.put_bytes(_read_packages(api, identity.image_id))
+        return identity
 
 
 def build_image(settings: Settings, api: APIClient, job: _Job, progress: Callable[[str], None]) -> ImageIdentity:

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from farm.errors import ImageBuildError
 from farm.model.base import Value, canonical_json, sha256_bytes
 
-__all__ = ["CUSTOMISE", "FILE", "ImageDefinition", "definition_digest", "load_definition", "read_requirements"]
+__all__ = ["CUSTOMISE", "FILE", "ImageDefinition", "definition_digest", "image_names", "load_definition", "read_requirements"]
 
 FILE = "image.toml"
 CUSTOMISE = Path(__file__).with_name("customise.py")
@@ -66,6 +66,11 @@ class ImageDefinition(Value):
     def kept_wheels(self) -> tuple[str, ...]:
         """`wheels`, normalised and sorted."""
         return tuple(sorted(canonicalize_name(name) for name in self.wheels))
+
+
+def image_names(images: Path) -> tuple[str, ...]:
+    """Return the names of the definitions below the folder `images`, sorted."""
+    return tuple(sorted(path.parent.name for path in images.glob(f"*/{FILE}")))
 
 
 def load_definition(folder: Path) -> ImageDefinition:

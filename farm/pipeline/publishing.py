@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from farm.errors import GuardError
 from farm.evidence.facts import read_bundle
-from farm.repository import publish, publish_trust_config, sigstore_gate
+from farm.repository.gate import sigstore_gate
 from farm.repository.model import BUNDLE, PROVENANCE_BUNDLE, Publication, PublishFile
+from farm.repository.publish import publish, publish_trust_config
 from farm.trust.identity import expected_identity
 
 if TYPE_CHECKING:

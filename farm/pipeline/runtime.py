@@ -68,9 +68,16 @@ class Runtime:
 
     def image(self, name: str) -> ImageIdentity:
         """Return the builder image `name` as it is on this host."""
-        from farm.image import find_image  # noqa: PLC0415 - the Docker SDK is imported with it
+        from farm.image.builder import find_image  # noqa: PLC0415 - the Docker SDK is imported with it
 
         return find_image(self.settings, name)
+
+    @property
+    def signer_socket(self) -> Path:
+        """Where the signer listens."""
+        from farm.services.registry import signer_address  # noqa: PLC0415 - psutil is imported with it
+
+        return signer_address(self.settings)
 
     @property
     def own_index(self) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from farm import __version__, log
-from farm.errors import BlobCorruptError, BlobMissingError, FarmError, ImmutableError, NotReproducibleError
+from farm.errors import BlobCorruptError, BlobMissingError, NotReproducibleError
 from farm.evidence.sbom import SbomFormat
 from farm.model.base import BlobRef, Value
 from farm.model.evidence import Byproduct, JobRecord, RunResult, SbomFacts, SignedFile
@@ -68,10 +69,10 @@ def plan(rt: Runtime, reference: str) -> BuildPlan:
     Raises:
         RecipeNotFoundError, RecipeError, SourcePinError, ImageMissingError.
     """
-    from farm.image import load_definition  # noqa: PLC0415 - only this step reads definitions
+    from farm.image.definition import load_definition  # noqa: PLC0415 - only this step reads definitions
 
     found = find_recipe(rt.settings.recipes, reference)
-    definition = load_definition(rt.settings, build_image(found.recipe, found.version))
+    definition = load_definition(rt.settings.images / build_image(found.recipe, found.version))
     target = Target(platform=definition.platform, interpreter=definition.interpreter)
     return make_plan(found.recipe, found.version, found.relative, target)
 
@@ -87,7 +88,12 @@ def source(rt: Runtime, plan: BuildPlan) -> SourceSnapshot:
     ecosystem = rt.ecosystem(plan.package.ecosystem)
 
     def fetch_archive(pin: ArchivePin, target: Path) -> str:
-        return ecosystem.fetch_archive(pin, target, rt.settings)
+        from farm.source.download import fetch_url  # noqa: PLC0415 - httpx is imported with it
+
+        located = ecosystem.locate(pin, rt.settings)
+        fetch_url(pin.model_copy(update={"url": located.url}), target, headers=located.headers)
+        # Which mirror it came through says nothing: the digest does. So no host name gets into the evidence.
+        return f"{plan.package.purl}?file_name={quote(located.filename)}"
 
     with rt.scratch("source") as work:
         return take(plan.source, vault=rt.vault, settings=rt.settings, work=work, fetch_archive=fetch_archive)
@@ -115,7 +121,7 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
 
     What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs.
     """
-    from farm.repository import find_published, verify_published  # noqa: PLC0415 - not needed before
+    from farm.repository.published import damaged, find_published  # noqa: PLC0415 - boto3 is imported with it
 
     key = key_fields(plan, snapshot, rt.image(plan.build.image), lock).key
     data = rt.vault.get_record(OUTCOMES, key)
@@ -127,7 +133,7 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     }
     for file in outcome.files:
         record = published.get(file.filename)
-        if record is None or record.blob != file.blob or not verify_published(rt.repository, record):
+        if record is None or record.blob != file.blob or damaged(rt.repository, record):
             _log.warning("a known result is not published as it was; building again", file=file.filename)
             return None
     return outcome.model_copy(update={"reused": True})

@@ -39,6 +39,10 @@ class Wire(Protocol):
         """Set how long the other two may take."""
         ...
 
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
 
 class LogSink:
     """The log file of one run: written as it comes up to `limit` bytes, then only counted; the end is kept aside."""

@@ -24,7 +24,7 @@ from farm.model.build import Usage
 from farm.sandbox.base import SandboxResult
 from farm.sandbox.bootstrap import COMMAND, encode, guest_message
 from farm.sandbox.channel import AttachStream, LogSink, Wire
-from farm.sandbox.engine import connect, engine_errors, inspect_image, owner_labels, remove_container
+from farm.sandbox.engine import connected, engine_errors, inspect_image, owner_labels, remove_container
 from farm.sandbox.output import Report, read_frame, receive_output
 from farm.sandbox.probe import Expectation, judge
 
@@ -45,6 +45,7 @@ USER = 1000
 HOSTNAME = "sandbox"
 
 _MIB = 1024 * 1024
+_CPU_PERIOD = 100_000
 _PROBE_SECONDS = 120
 """Until the probe's report is there: a busy host may take its time to start a container."""
 _END_SECONDS = 60
@@ -55,7 +56,7 @@ _FULL_WORDS = re.compile(r"No space left on device|Disk quota exceeded|\b(ENOSPC
 _HALF_FULL = 0.5
 
 
-def container_options(request: SandboxRequest, *, runtime: str = "", processors: int = 1) -> dict[str, Any]:
+def container_options(request: SandboxRequest, *, runtime: str = "") -> dict[str, Any]:
     """Return the host configuration of the container, as arguments of the SDK's `create_host_config` (pure)."""
     limits = request.limits
     # What lies in a tmpfs is charged as memory: both limits hold only when there is room for both.
@@ -68,7 +69,9 @@ def container_options(request: SandboxRequest, *, runtime: str = "", processors:
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": memory,
         "memswap_limit": memory,
-        "nano_cpus": int(min(limits.cpus, processors) * 1_000_000_000),
+        # A quota, not "nano CPUs": the engine refuses those where they are more than the host has.
+        "cpu_period": _CPU_PERIOD,
+        "cpu_quota": int(limits.cpus * _CPU_PERIOD),
         "pids_limit": limits.pids,
         "oom_score_adj": 500,
         "ulimits": [
@@ -107,37 +110,26 @@ class DockerSandbox:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._api: APIClient | None = None
-        self._processors = 1
 
     def run(self, request: SandboxRequest) -> SandboxResult:
         """Run `request`; see the protocol for what it raises."""
         _check_mounts(request)
-        api = self._connected()
-        image = inspect_image(api, request.image_id)
         name = f"farm-{uuid.uuid4().hex[:12]}"
-        try:
-            with LogSink(request.log, _LOG_BYTES) as sink:
+        with connected(self._settings) as api, LogSink(request.log, _LOG_BYTES) as sink:
+            image = inspect_image(api, request.image_id)
+            try:
                 with engine_errors(f"{request.label}: create the sandbox"):
                     self._create(api, name, request)
                 return _Run(api, name, request, sink).go(_expectation(request, image))
-        except BaseException:
-            _empty(request.output)
-            raise
-        finally:
-            remove_container(api, name)
+            except BaseException:
+                _empty(request.output)
+                raise
+            finally:
+                remove_container(api, name)
 
     def options(self, request: SandboxRequest) -> dict[str, Any]:
         """Return the container's host configuration (a seam: tests weaken it to see that the probe notices)."""
-        return container_options(request, runtime=self._settings.sandbox.runtime, processors=self._processors)
-
-    def _connected(self) -> APIClient:
-        if self._api is None:
-            api = connect(self._settings)
-            with engine_errors("ask the engine for its processors"):
-                self._processors = int(api.info().get("NCPU") or 1)
-            self._api = api
-        return self._api
+        return container_options(request, runtime=self._settings.sandbox.runtime)
 
     def _create(self, api: APIClient, name: str, request: SandboxRequest) -> None:
         api.create_container(
@@ -181,7 +173,10 @@ class _Run:
             report = self._work(stream)
             seconds = round(time.monotonic() - started, 3)
         finally:
+            # Both, and before the container is removed: as long as somebody holds the socket, the engine waits for a
+            # reader of what a container still has to say.
             attached.close()
+            wire.close()
         _raise_limit(report, self._request, self._sink.tail)
         peak = round(report.peak_memory / _MIB) if report.peak_memory > 0 else None
         return SandboxResult(
@@ -263,7 +258,9 @@ def _raise_limit(report: Report, request: SandboxRequest, tail: str) -> None:
     limits, step = request.limits, report.failed_step or "a step"
     share, where = report.fullest
     # A step that fails for want of space often takes its files with it before anybody can look: then its words count.
-    full = report.exit_code != 0 and share >= _HALF_FULL and _FULL_WORDS.search(tail)
+    # What lies in a tmpfs is memory, so a disk that was ever full shows in the peak.
+    possible = share >= _HALF_FULL or not 0 <= report.peak_memory < limits.disk_mb * _MIB
+    full = report.exit_code != 0 and possible and _FULL_WORDS.search(tail)
     reached: dict[str, tuple[type[FarmError], str]] = {
         "disk": (SandboxDiskError, f"filled {where} ({limits.disk_mb} MiB)"),
         "memory": (SandboxMemoryError, f"ran out of memory ({limits.memory_mb} MiB)"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import psutil
 import requests
 from docker import APIClient
+from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.utils import kwargs_from_env
 
@@ -21,18 +22,19 @@ if TYPE_CHECKING:
 
     from farm.config import Settings
 
-__all__ = ["LABEL", "connect", "engine_errors", "inspect_image", "owner_labels", "remove_container", "remove_orphans"]
+__all__ = ["LABEL", "connected", "engine_errors", "inspect_image", "owner_labels", "remove_container", "remove_orphans"]
 
 LABEL = "farm.sandbox"
 _OWNER = "farm.owner"
-_ATTACH_SECONDS = 300
+_ANSWER_SECONDS = 300
 """How long one answer of the engine may take (removing a container with much in its tmpfs included)."""
 
 _logger = log.get(__name__)
 
 
-def connect(settings: Settings) -> APIClient:
-    """Return a client of an engine that answers.
+@contextmanager
+def connected(settings: Settings) -> Iterator[APIClient]:
+    """Give a client of an engine that answers, and close its connections afterwards.
 
     Raises:
         DockerUnavailableError: none does.
@@ -42,11 +44,24 @@ def connect(settings: Settings) -> APIClient:
     try:
         environment = {**os.environ, "DOCKER_HOST": address} if address else dict(os.environ)
         options = kwargs_from_env(environment=environment)
+        _knock(str(options.get("base_url") or DEFAULT_UNIX_SOCKET))
         # "auto" asks the engine for its version: the client alone proves nothing.
-        return APIClient(version="auto", timeout=_ATTACH_SECONDS, **options)
+        api = APIClient(version="auto", timeout=_ANSWER_SECONDS, **options)
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
         msg = f"no Docker Engine answers at {shown}: {error}"
         raise DockerUnavailableError(msg) from error
+    try:
+        yield api
+    finally:
+        api.close()
+
+
+def _knock(address: str) -> None:
+    """Connect to a local engine once: where nobody listens, the SDK would leave its socket open."""
+    scheme, _, path = address.partition("://")
+    if scheme in {"unix", "http+unix"}:
+        with socket.socket(socket.AF_UNIX) as attempt:
+            attempt.connect(path)
 
 
 @contextmanager
@@ -99,8 +114,8 @@ def remove_orphans(settings: Settings) -> int:
     Raises:
         DockerUnavailableError: no engine.
     """
-    api, here, count = connect(settings), socket.gethostname(), 0
-    with engine_errors("look for orphaned sandboxes"):
+    here, count = socket.gethostname(), 0
+    with connected(settings) as api, engine_errors("look for orphaned sandboxes"):
         for entry in api.containers(all=True, filters={"label": [f"{LABEL}=1"]}):
             owner = str(entry["Labels"].get(_OWNER, ""))
             host, _, rest = owner.partition("/")

@@ -1,8 +1,9 @@
-"""Asking services whether they are well. A probe returns an empty string, or one line that says what is not."""
+"""Asking services whether they are well."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Probe", "answers", "http_ok", "socket_ok", "worker_online"]
 
-Probe = Callable[[], str]
+Probe = Callable[[str], str]
+"""Given when the service was started (RFC 3339), says what is wrong with it; an empty string when nothing is."""
 
 _TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 
@@ -30,7 +32,7 @@ def _ask(method: str, url: str, *, socket: Path | None = None, body: Any = None)
 def answers(url: str) -> Probe:
     """Healthy when anything is answered at `url` over HTTP (an S3 server refuses who does not sign)."""
 
-    def probe() -> str:
+    def probe(_since: str) -> str:
         answer = _ask("GET", url)
         return answer if isinstance(answer, str) else ""
 
@@ -40,7 +42,7 @@ def answers(url: str) -> Probe:
 def http_ok(url: str) -> Probe:
     """Healthy when `url` answers 200."""
 
-    def probe() -> str:
+    def probe(_since: str) -> str:
         return _status(_ask("GET", url))
 
     return probe
@@ -49,7 +51,7 @@ def http_ok(url: str) -> Probe:
 def socket_ok(socket: Path, path: str) -> Probe:
     """Healthy when `path` answers 200 on the Unix socket."""
 
-    def probe() -> str:
+    def probe(_since: str) -> str:
         return _status(_ask("GET", f"http://localhost{path}", socket=socket))
 
     return probe
@@ -58,7 +60,7 @@ def socket_ok(socket: Path, path: str) -> Probe:
 def worker_online(api: str, pool: str, worker: str, deployment: str) -> Probe:
     """Healthy when the server knows `deployment` (`flow/name`) and a worker of that name polls `pool`."""
 
-    def probe() -> str:
+    def probe(since: str) -> str:
         known = _status(_ask("GET", f"{api}/deployments/name/{deployment}"))
         if known:
             return f"deployment {deployment}: {known}"
@@ -66,10 +68,16 @@ def worker_online(api: str, pool: str, worker: str, deployment: str) -> Probe:
         if failed := _status(answer):
             return f"work pool {pool}: {failed}"
         workers = answer.json() if isinstance(answer, httpx.Response) else []
-        online = any(w.get("name") == worker and w.get("status") == "ONLINE" for w in workers)
+        # The server believes in a worker for a minute after its last sign of life: that may be of an earlier start.
+        begun = datetime.fromisoformat(since)
+        online = any(w["name"] == worker and _later(w.get("last_heartbeat_time"), begun) for w in workers)
         return "" if online else f"worker {worker} does not poll {pool}"
 
     return probe
+
+
+def _later(moment: str | None, begun: datetime) -> bool:
+    return moment is not None and datetime.fromisoformat(moment) >= begun
 
 
 def _status(answer: httpx.Response | str) -> str:

@@ -48,7 +48,7 @@ def spawn(
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > _ROTATE:
         log.replace(log.with_suffix(".log.1"))
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
     with log.open("ab") as stream:
         stream.write(f"--- {now} starting {name}\n".encode())
         stream.flush()

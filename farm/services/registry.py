@@ -66,7 +66,7 @@ class ServiceRecord(Value):
     mark: str
     """Value of `MARKER` in the environment of the process and its children."""
     since: str
-    """RFC 3339, UTC."""
+    """RFC 3339, UTC, milliseconds."""
     url: str
     log: str
     log_start: int

@@ -182,7 +182,7 @@ def _wait_healthy(spec: ServiceSpec, record: ServiceRecord, given_up: threading.
     """
     deadline = time.monotonic() + spec.start_seconds
     while True:
-        wrong = spec.probe()
+        wrong = spec.probe(record.since)
         # Life is looked at after the probe: a stranger on the port must not vouch for a service that is dead.
         if not alive(record):
             raise _failure(spec, record, exit_note(record))
@@ -212,7 +212,7 @@ def _state(settings: Settings, name: str) -> ServiceState:
         left = len(owned(record))
         detail = "it ended without being stopped" + (f"; {left} of its processes are left" if left else "")
         return ServiceState(name=name, condition="died", log=record.log, detail=detail)
-    wrong = service_probe(settings, name, read_ports(settings))()
+    wrong = service_probe(settings, name, read_ports(settings))(record.since)
     return _running(record, wrong)
 
 

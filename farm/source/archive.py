@@ -1,4 +1,4 @@
-"""Archive sources: a file that must have the pinned SHA-256 → a snapshot. Weaker than git: an upload, not a repository."""
+"""Archive sources: a file with the pinned SHA-256 → a snapshot. Weaker than git: an upload, not the repository."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from farm import log
 from farm.errors import BlobCorruptError, BlobMissingError, SourceDigestError, SourceUnsafeError
-from farm.model.base import BlobRef, sha256_file
+from farm.model.base import sha256_file
 from farm.model.source import SourceSnapshot
 from farm.source.safety import CAPS, Caps, clamp_epoch
 from farm.source.scrub import without_credentials
@@ -64,33 +64,14 @@ def take_archive(
         msg = f"the archive of {shown} from {origin} has the SHA-256 {found.sha256}, the recipe pins {pin.sha256}"
         raise SourceDigestError(msg, details={"expected": pin.sha256, "found": found.sha256, "origin": origin})
     original = vault.put_file(file)
-    return _snapshot(pin, original, origin, file, vault, work, shown, caps)
-
-
-def _from_vault(known: SourceSnapshot | None, vault: Vault, file: Path) -> str:
-    """Write the original that the vault keeps to `file` and return its origin; empty when there is none that is right."""
-    if known is None or known.original is None:
-        return ""
-    try:
-        vault.fetch(known.original, file)
-    except (BlobMissingError, BlobCorruptError) as error:
-        _log.warning("the original archive in the vault is lost; fetching it again", reason=error.message)
-        return ""
-    return known.uri
-
-
-def _snapshot(
-    pin: ArchivePin, original: BlobRef, origin: str, file: Path, vault: Vault, work: Path, shown: str, caps: Caps
-) -> SourceSnapshot:
     unpacked = work / "unpacked"
     unpacked.mkdir()
-    newest = unpack(file, unpacked, name=shown, caps=caps)
+    epoch = clamp_epoch(unpack(file, unpacked, name=shown, caps=caps))
     root = _single_folder(unpacked)
     if pin.subdirectory and not (root / pin.subdirectory).is_dir():
         msg = f"the archive of {shown} has no folder {pin.subdirectory!r}"
         raise SourceUnsafeError(msg)
     entries = scan(root, caps=caps)
-    epoch = clamp_epoch(newest)
     tar = work / "source.tar"
     write_tar(root, entries, epoch, tar)
     return SourceSnapshot(
@@ -105,6 +86,18 @@ def _snapshot(
         files=len(entries),
         size=sum(entry.size for entry in entries),
     )
+
+
+def _from_vault(known: SourceSnapshot | None, vault: Vault, file: Path) -> str:
+    """Write the original that the vault keeps to `file` and return its origin; empty when none is right."""
+    if known is None or known.original is None:
+        return ""
+    try:
+        vault.fetch(known.original, file)
+    except (BlobMissingError, BlobCorruptError) as error:
+        _log.warning("the original archive in the vault is lost; fetching it again", reason=error.message)
+        return ""
+    return known.uri
 
 
 def _single_folder(unpacked: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from farm.source.safety import CAPS, Caps
 from farm.source.scrub import scrub, secrets_of, without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from farm.model.plan import ArchivePin
 
@@ -22,22 +23,31 @@ __all__ = ["ca_bundle", "fetch_url"]
 
 _BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _REDIRECTS = 5
+_PLAIN = {"Accept-Encoding": "identity"}
 _TIMEOUT = httpx.Timeout(60.0, connect=20.0)
 
 
-def fetch_url(pin: ArchivePin, target: Path, *, caps: Caps = CAPS) -> str:
-    """Write the file at `pin.url` to `target` and return the address, without credentials. The digest is not checked here.
+def fetch_url(pin: ArchivePin, target: Path, *, headers: Mapping[str, str] | None = None, caps: Caps = CAPS) -> str:
+    """Write the file at `pin.url` to `target` and return the address, without credentials. No digest is checked here.
+
+    Args:
+        pin: its `url` counts; user and password in it are used, never shown.
+        target: the file.
+        headers: request headers; they go to the host of the address alone, not to where it redirects.
+        caps: how large the file may be.
 
     Raises:
         SourceUnavailableError: no answer, or another answer than the file.
         SourceUnsafeError: another scheme than http or https, a redirect to one or from https to http, too large.
     """
-    secrets = secrets_of(pin.url)
     shown = without_credentials(pin.url)
-    _check(httpx.URL(pin.url), None, shown)
+    secrets = {*secrets_of(pin.url), *(headers or {}).values()}
     try:
+        _check(httpx.URL(pin.url), None, shown)
         with httpx.Client(verify=_context(os.environ), timeout=_TIMEOUT, follow_redirects=False) as client:
-            _stream(client, pin.url, target, shown, caps)
+            request = client.build_request("GET", pin.url, headers={**(headers or {}), **_PLAIN})
+            with _followed(client, request, shown) as response:
+                _save(response, target, shown, caps)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         msg = f"{shown} cannot be fetched: {scrub(str(error) or type(error).__name__, secrets)}"
         raise SourceUnavailableError(msg) from None  # the cause's text holds the address as it was
@@ -55,19 +65,22 @@ def _context(environment: Mapping[str, str]) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(bundle) if bundle else None)
 
 
-def _stream(client: httpx.Client, url: str, target: Path, shown: str, caps: Caps) -> None:
-    request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
+@contextmanager
+def _followed(client: httpx.Client, request: httpx.Request, shown: str) -> Iterator[httpx.Response]:
+    """Give the response at the end of the redirects, its body not read yet."""
     for _ in range(_REDIRECTS + 1):
         response = client.send(request, stream=True)
         try:
             following = response.next_request
             if following is None:
-                _save(response, target, shown, caps)
+                yield response
                 return
         finally:
             response.close()
         _check(following.url, request.url, shown)
-        request = following
+        same = (following.url.scheme, following.url.netloc) == (request.url.scheme, request.url.netloc)
+        # Built anew for another host: what was meant for the first one, cookies included, stays there.
+        request = following if same else httpx.Request("GET", following.url, headers=_PLAIN)
     msg = f"{shown} redirects more than {_REDIRECTS} times"
     raise SourceUnavailableError(msg)
 

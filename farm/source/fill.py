@@ -10,13 +10,21 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Protocol
 
 from farm.errors import SourceUnsafeError
 from farm.model.base import CHUNK
 from farm.source.safety import CAPS, Caps, safe_relative
 
-__all__ = ["Filler"]
+__all__ = ["Filler", "Readable"]
+
+
+class Readable(Protocol):
+    """What gives bytes until it gives none."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes."""
+        ...
 
 
 @dataclass
@@ -60,7 +68,7 @@ class Filler:
         self.folders.add(name)
         (self.folder / name).mkdir(parents=True, exist_ok=True)
 
-    def add_file(self, name: str, stream: IO[bytes], modified: float, *, executable: bool) -> None:
+    def add_file(self, name: str, stream: Readable, modified: float, *, executable: bool) -> None:
         """Write a new file with what `stream` gives."""
         self._seen(name, modified)
         path = self.folder / name

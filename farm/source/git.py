@@ -6,25 +6,24 @@ line ends, no submodule code.
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from farm import log
-from farm.errors import CommitNotFoundError, SourcePinError, SourceUnavailableError, SourceUnsafeError, TagMovedError
+from farm.errors import SourcePinError, SourceUnsafeError
 from farm.model.source import SourceSnapshot
 from farm.source.fill import Filler
+from farm.source.gitfetch import check_remote_tag, fetch_commit, tag_moved
 from farm.source.gitrun import GitRepository, ObjectReader
-from farm.source.gitstate import GitFolder, IndexEntry, ObjectCopy
+from farm.source.gitstate import GitFolder
+from farm.source.gittree import fill_tree, read_commit, read_object
 from farm.source.giturl import check_url, download_location
-from farm.source.gittree import GITLINK, LINK, TreeItem, list_tree
 from farm.source.safety import CAPS, Caps, clamp_epoch
 from farm.source.submodules import fill_submodules
 from farm.source.tree import scan, tree_digest, write_tar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from farm.model.plan import GitPin
@@ -33,19 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["take_git"]
 
 _FULL = re.compile(r"^([0-9a-f]{40}|[0-9a-f]{64})$")
-_SHA1_DIGITS = 40
-_FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance")
-_MAX_TEXT = 1024 * 1024
-"""Bytes of a commit or tag object."""
-
-_log = log.get(__name__)
-
-
-@dataclass(frozen=True)
-class _Commit:
-    tree: str
-    parents: bool
-    time: int
+_MAX_TAG_CHAIN = 16
 
 
 def take_git(pin: GitPin, *, vault: Vault, work: Path, sources: Mapping[str, str], caps: Caps = CAPS) -> SourceSnapshot:
@@ -68,80 +55,38 @@ def take_git(pin: GitPin, *, vault: Vault, work: Path, sources: Mapping[str, str
         TagMovedError: the tag is another commit, or is gone.
         SourceUnsafeError: what is in the tree cannot be taken.
     """
+    check_url(pin.url, local=True)
     if not _FULL.match(pin.commit):
         msg = f"{pin.commit!r} is no full commit of {pin.url}"
         raise SourcePinError(msg)
-    check_url(pin.url, local=True)
     repository = GitRepository(work / "repository", sources)
-    repository.create("sha1" if len(pin.commit) == _SHA1_DIGITS else "sha256")
+    repository.create(pin.commit)
     if pin.tag:
-        _check_remote_tag(repository, pin.url, pin.tag, pin.commit)
+        check_remote_tag(repository, pin.url, pin.tag, pin.commit)
     fetch_commit(repository, pin.url, pin.commit, pin.tag)
     root = work / "tree"
     root.mkdir()
-    return _snapshot(pin, repository, root, vault, sources, caps)
-
-
-def fetch_commit(repository: GitRepository, url: str, commit: str, tag: str | None) -> None:
-    """Get the commit into `repository`: alone where the server gives it alone, else with all of the history.
-
-    Raises:
-        SourceUnavailableError, CommitNotFoundError.
-    """
-    wanted = f"+refs/tags/{tag}:refs/tags/{tag}" if tag else commit
-    status, _, errors = repository.try_run(*_FETCH, "--depth=1", "--", url, wanted)
-    if status != 0:
-        _log.info("the server does not give the commit alone; fetching the whole history", reason=errors[-200:])
-        repository.run(*_FETCH, "--", url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
-    status, _, _ = repository.try_run("cat-file", "-e", f"{commit}^{{commit}}")
-    if status != 0:
-        msg = f"{url} has no commit {commit}"
-        raise CommitNotFoundError(msg, details={"url": url, "commit": commit})
-
-
-def _check_remote_tag(repository: GitRepository, url: str, tag: str, commit: str) -> None:
-    """Ask the server what the tag is. (The fetched tag is checked again: the two could differ.)"""
-    name = f"refs/tags/{tag}"
-    listed: dict[str, str] = {}
-    for line in repository.run("ls-remote", "--quiet", "--", url, name, f"{name}^{{}}").decode().splitlines():
-        found, _, reference = line.partition("\t")
-        listed[reference] = found
-    now = listed.get(f"{name}^{{}}") or listed.get(name)
-    if now != commit:
-        raise _moved(url, tag, commit, now)
-
-
-def _moved(url: str, tag: str, commit: str, now: str | None) -> TagMovedError:
-    if now is None:
-        msg = f"the tag {tag} is not (or no longer) in {url}; the recipe expects it at {commit}"
-    else:
-        msg = f"the tag {tag} of {url} is at {now}; the recipe pins {commit}"
-    return TagMovedError(msg, details={"tag": tag, "expected": commit, "found": now or ""})
-
-
-def _snapshot(
-    pin: GitPin, repository: GitRepository, root: Path, vault: Vault, sources: Mapping[str, str], caps: Caps
-) -> SourceSnapshot:
     shown = f"{pin.url} at {pin.commit[:12]}"
     folder = GitFolder(root / ".git", pin.commit)
     filler = Filler(root, shown, caps)
     with repository.objects() as reader:
         tag_object = _copy_tag(pin, reader, folder)
-        commit = _parse_commit(_copy_text(reader, pin.commit, folder), shown)
-        items = list_tree(repository, pin.commit, shown, caps)
-        _fill(items, reader, filler, folder)
-    if commit.parents:
+        commit = read_commit(reader, pin.commit, folder)
+        items = fill_tree(reader, commit.tree, filler, folder)
+    if commit.has_parents:
         folder.set_shallow()
+    folder.set_index(items)
     if pin.submodules:
-        fill_submodules(pin.url, pin.commit, items, repository, filler, sources, fetch_commit)
+        fill_submodules(repository, pin.url, pin.commit, items, filler=filler, sources=sources)
     filler.finish()
     if pin.subdirectory and not (root / pin.subdirectory).is_dir():
         msg = f"{shown} has no folder {pin.subdirectory!r}"
         raise SourceUnsafeError(msg)
     entries = scan(root, skip_git=True, caps=caps)
+    state = (replace(entry, path=f".git/{entry.path}") for entry in scan(root / ".git"))
     epoch = clamp_epoch(commit.time)
-    tar = root.parent / "source.tar"
-    write_tar(root, (*entries, *scan(root / ".git", caps=caps, prefix=".git/")), epoch, tar)
+    tar = work / "source.tar"
+    write_tar(root, (*entries, *state), epoch, tar)
     return SourceSnapshot(
         strength="git",
         uri=download_location(pin.url, pin.commit, pin.tag),
@@ -159,46 +104,26 @@ def _snapshot(
 
 
 def _copy_tag(pin: GitPin, reader: ObjectReader, folder: GitFolder) -> str | None:
-    """Copy the tag objects (a tag can point to a tag) and the reference; return the id of the outermost, if any."""
+    """Copy the tag objects (a tag can point to a tag) and the reference; return the id of the outermost, if any.
+
+    Raises:
+        TagMovedError: the tag that was fetched is not the pinned commit.
+    """
     if not pin.tag:
-        folder.set_tag(None, pin.commit)
+        folder.set_reference(None, pin.commit)
         return None
-    current = f"refs/tags/{pin.tag}"
-    chain: list[str] = []
-    while True:
-        found = reader.identify(current)
+    current, chain = f"refs/tags/{pin.tag}", list[str]()
+    for _ in range(_MAX_TAG_CHAIN):
+        found = reader.open(current)
         if found is None:
-            raise _moved(pin.url, pin.tag, pin.commit, None)
-        current, kind = found
-        if kind != "tag":
-            break
-        chain.append(current)
-        text = _copy_text(reader, current, folder)
+            raise tag_moved(pin.url, pin.tag, pin.commit, None)
+        if found.kind != "tag":
+            if found.id != pin.commit:
+                raise tag_moved(pin.url, pin.tag, pin.commit, found.id)
+            folder.set_reference(pin.tag, chain[0] if chain else found.id)
+            return chain[0] if chain else None
+        chain.append(found.id)
+        text = read_object(reader, found.id, "tag", folder)
         current = text.split(b"\n", 1)[0].removeprefix(b"object ").decode("ascii", "replace")
-    if current != pin.commit:
-        raise _moved(pin.url, pin.tag, pin.commit, current)
-    folder.set_tag(pin.tag, chain[0] if chain else pin.commit)
-    return chain[0] if chain else None
-
-
-def _copy_text(reader: ObjectReader, object_id: str, folder: GitFolder) -> bytes:
-    """Copy a commit or tag object and return its content."""
-    found = reader.open(object_id)
-    if found is None or found.size > _MAX_TEXT:
-        msg = f"the object {object_id} is missing or larger than {_MAX_TEXT} bytes"
-        raise SourceUnavailableError(msg)
-    with folder.object_path(object_id).open("wb") as output:
-        return ObjectCopy(found, object_id, output).read()
-
-
-def _parse_commit(text: bytes, shown: str) -> _Commit:
-    head = text.split(b"\n\n", 1)[0]
-    tree = re.search(rb"^tree ([0-9a-f]+)$", head, re.MULTILINE)
-    committer = re.search(rb"^committer .*> (-?\d+) [+-]\d+$", head, re.MULTILINE)
-    if tree is None or committer is None:
-        msg = f"{shown}: the commit has no tree or no date"
-        raise SourceUnavailableError(msg)
-    return _Commit(tree[1].decode(), re.search(rb"^parent ", head, re.MULTILINE) is not None, int(committer[1]))
-
-
-def _fill(items: Iterable[TreeItem], reader: ObjectReader, filler: Filler, folder: GitFolder | None) -> None: ...
+    msg = f"the tag {pin.tag} of {pin.url} points to tags without end"
+    raise SourceUnsafeError(msg)

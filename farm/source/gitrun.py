@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from git import Git
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["GitObject", "GitRepository", "ObjectReader"]
+
+_SHA1_DIGITS = 40
 
 _TIMEOUT = 3600.0
 """Seconds that one git command may take at most."""
@@ -50,9 +52,10 @@ _HARDENING = {
 
 
 class GitObject:
-    """One object as it is read: type, size, and its content as a stream that ends with it."""
+    """One object as it is read: id, type, size, and its content as a stream that ends with it."""
 
-    def __init__(self, kind: str, size: int, stream: IO[bytes]) -> None:
+    def __init__(self, object_id: str, kind: str, size: int, stream: IO[bytes]) -> None:
+        self.id = object_id
         self.kind = kind
         self.size = size
         self.left = size
@@ -78,18 +81,18 @@ class ObjectReader:
         self._open: GitObject | None = None
 
     def open(self, name: str) -> GitObject | None:
-        """Return the object called `name` (an id), None when the repository has none. Ends the one opened before."""
+        """Return the object called `name` (an id or a reference), None for none. Ends the one opened before."""
         if self._open is not None:
             self._open.read()
             self._answers.read(1)
             self._open = None
-        self._requests.write(name.encode("ascii") + b"\n")
+        self._requests.write(name.encode() + b"\n")
         self._requests.flush()
         words = self._answers.readline().split()
         expected = 3
         if len(words) != expected or words[1] not in {b"blob", b"tree", b"commit", b"tag"}:
             return None
-        self._open = GitObject(words[1].decode(), int(words[2]), self._answers)
+        self._open = GitObject(words[0].decode(), words[1].decode(), int(words[2]), self._answers)
         return self._open
 
 
@@ -107,8 +110,9 @@ class GitRepository:
         self._git = Git(str(path))
         self._git.update_environment(**_environment(path, sources))
 
-    def create(self, object_format: str) -> None:
-        """Make the repository, without the user's template (and so without hooks)."""
+    def create(self, commit: str) -> None:
+        """Make the repository for objects such as `commit`, without the user's template (and so without hooks)."""
+        object_format = "sha1" if len(commit) == _SHA1_DIGITS else "sha256"
         self.path.mkdir()
         self.run("init", "--quiet", "--template=", f"--object-format={object_format}")
 
@@ -149,12 +153,19 @@ class GitRepository:
             istream=subprocess.PIPE,
             as_process=True,
         )
+        child = process.proc
+        if child is None or child.stdin is None or child.stdout is None or child.stderr is None:
+            msg = "git cat-file did not start"
+            raise SourceUnavailableError(msg)
         try:
-            yield ObjectReader(process.stdin, process.stdout)
+            yield ObjectReader(child.stdin, child.stdout)
         finally:
-            for stream in (process.stdin, process.stdout, process.stderr):
-                stream.close()
-            process.wait()
+            child.kill()  # it only reads, and may be in the middle of an object that nobody wants any more
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+            child.stdout.close()
+            child.stderr.close()
+            child.wait()
 
 
 def _environment(path: Path, sources: Mapping[str, str]) -> dict[str, str]:

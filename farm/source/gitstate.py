@@ -1,8 +1,8 @@
-"""The `.git` that a build gets: rebuilt from the commit alone, the same bytes from every clone, by every version of git.
+"""The `.git` that a build gets: rebuilt from the commit alone, the same bytes from every clone and every git.
 
 Version plugins (setuptools-scm, hatch-vcs, versioneer) ask git for the nearest tag, for whether the tree is clean, and
-for the files of HEAD. So there is a detached HEAD, the pinned tag, the objects of this one commit (shallow), and an index
-without time stamps, which git compares by content. No remote, no hook, no reflog, no setting of the user's.
+for the files of HEAD. So there is a detached HEAD, the pinned tag, the objects of this one commit (shallow), and an
+index without time stamps, which git compares by content. No remote, no hook, no reflog, no setting of the user's.
 
 Formats: gitformat-index(5), version 2; loose objects and shallow as in gitrepository-layout(5).
 """
@@ -107,13 +107,17 @@ class GitFolder:
         self._write("HEAD", f"{commit}\n")
         self._write("config", _CONFIG_SHA256 if _is_sha256(commit) else _CONFIG_SHA1)
 
+    def has_object(self, object_id: str) -> bool:
+        """Return whether the object was copied already (the same content at several paths is one object)."""
+        return (self.path / "objects" / object_id[:2] / object_id[2:]).exists()
+
     def object_path(self, object_id: str) -> Path:
         """Return where the loose object goes, its folder made."""
         path = self.path / "objects" / object_id[:2] / object_id[2:]
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def set_tag(self, tag: str | None, object_id: str) -> None:
+    def set_reference(self, tag: str | None, object_id: str) -> None:
         """Write the tag; without one a reference of farm's own (git wants at least one folder of references)."""
         self._write(f"refs/tags/{tag}" if tag else "refs/farm/source", f"{object_id}\n")
 

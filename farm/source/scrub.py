@@ -13,7 +13,7 @@ __all__ = ["has_credentials", "scrub", "secrets_of", "without_credentials"]
 
 _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/\s'\"<>]*@")
 _HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization\s*[:=]\s*)(?:\w+\s+)?\S+")
-_QUERY = re.compile(r"(?i)([?&](?:\w*(?:token|secret|key|sig|signature|password))=)[^&\s'\"]+")
+_QUERY = re.compile(r"(?i)([?&](?:[\w-]*(?:token|secret|key|sig|signature|password))=)[^&\s'\"]+")
 _MASK = "***"
 
 

@@ -25,6 +25,8 @@ __all__ = ["Entry", "scan", "tree_digest", "write_tar"]
 
 _EXECUTABLE = 0o755
 _PLAIN = 0o644
+_MAX_LINKS = 40
+"""Links on the way of a link, as Linux counts them (path_resolution(7))."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,12 @@ def scan(root: Path, *, skip_git: bool = False, caps: Caps = CAPS) -> tuple[Entr
     Raises:
         SourceUnsafeError: devices, sockets, pipes; links that are absolute or leave the tree; more than `caps`.
     """
-    real_root = os.path.realpath(root)
     entries: list[Entry] = []
     total = 0
     for path, relative in _walk(root, skip_git=skip_git):
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
-            entries.append(_link(path, relative, real_root))
+            entries.append(_link(path, relative, root))
         elif stat.S_ISREG(status.st_mode):
             total += status.st_size
             if total > caps.tree_bytes:
@@ -145,16 +146,45 @@ def _walk(root: Path, *, skip_git: bool) -> Iterator[tuple[Path, str]]:
                     yield Path(item.path), f"{prefix}{item.name}"
 
 
-def _link(path: Path, relative: str, real_root: str) -> Entry:
+def _link(path: Path, relative: str, root: Path) -> Entry:
     target = _target(path)
-    # The real path, since a link's way can lead through other links; a dangling link is fine, where it points counts.
-    real = os.path.realpath(path)
-    inside = real == real_root or real.startswith(real_root + os.sep)
-    if target.startswith("/") or not inside:
+    if not _stays_inside(root, relative, target):
         msg = f"the link {relative!r} leaves the source tree: it points to {target!r}"
         raise SourceUnsafeError(msg)
     data = os.fsencode(target)
     return Entry(relative, "link", 0o777, sha256_bytes(data), len(data))
+
+
+def _stays_inside(root: Path, relative: str, target: str) -> bool:
+    """Walk where a link leads, through other links, and return whether no step is above the root.
+
+    The end alone does not count: `../name/file` comes back here, where the folder is called so, and nowhere else.
+    A link to nothing is fine.
+    """
+    place = relative.split("/")[:-1]
+    pending = list(reversed(target.split("/")))
+    followed = 0
+    if target.startswith("/"):
+        return False
+    while pending:
+        part = pending.pop()
+        if part in {"", "."}:
+            continue
+        if part == "..":
+            if not place:
+                return False
+            place.pop()
+            continue
+        place.append(part)
+        here = root.joinpath(*place)
+        if here.is_symlink():
+            followed += 1
+            text = _target(here)
+            if followed > _MAX_LINKS or text.startswith("/"):
+                return False
+            place.pop()
+            pending.extend(reversed(text.split("/")))
+    return True
 
 
 def _target(path: Path) -> str:

@@ -134,13 +134,8 @@ def _plain(stream: BinaryIO, magic: bytes, target: Filler) -> Iterator[BinaryIO]
 
     It is a file on disk, since `tarfile` goes back a byte at times: a compressed stream would begin again each time.
     """
-    if magic.startswith(_MAGIC_GZIP):
-        reader: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile = gzip.GzipFile(fileobj=stream)
-    elif magic.startswith(_MAGIC_BZIP2):
-        reader = bz2.BZ2File(stream)
-    elif magic.startswith(_MAGIC_XZ):
-        reader = lzma.LZMAFile(stream)
-    else:
+    reader = _decompressor(stream, magic)
+    if reader is None:
         yield stream
         return
     most = target.caps.tree_bytes + target.caps.entries * 2 * tarfile.BLOCKSIZE
@@ -153,6 +148,16 @@ def _plain(stream: BinaryIO, magic: bytes, target: Filler) -> Iterator[BinaryIO]
             output.write(chunk)
         output.seek(0)
         yield output
+
+
+def _decompressor(stream: BinaryIO, magic: bytes) -> gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile | None:
+    if magic.startswith(_MAGIC_GZIP):
+        return gzip.GzipFile(fileobj=stream)
+    if magic.startswith(_MAGIC_BZIP2):
+        return bz2.BZ2File(stream)
+    if magic.startswith(_MAGIC_XZ):
+        return lzma.LZMAFile(stream)
+    return None
 
 
 class _Bounded(io.RawIOBase):

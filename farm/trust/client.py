@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Self, TypeVar
+import socket as sockets
+import ssl
+from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from farm.errors import SignerUnavailableError, SigningRefusedError
-from farm.model.base import CHUNK, BlobRef, sha256_file
+from farm.model.base import CHUNK, BlobRef, sha256_stream
 from farm.model.evidence import SignedFile
 from farm.trust.protocol import RESULT_LENGTH_HEADER, SHA256_HEADER, RunToken, SignerHealth
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["SignerClient"]
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
-_TIMEOUT = httpx.Timeout(connect=5, read=120, write=120, pool=5)
+_CONNECT_SECONDS = 5
+_TIMEOUT = httpx.Timeout(connect=_CONNECT_SECONDS, read=120, write=120, pool=5)
 """Reading waits for the signer to hash and sign what it was sent; a busy host can take a while."""
 
 
@@ -35,7 +38,8 @@ class SignerClient:
         self._socket = socket
         # trust_env: a proxy variable has no say over a local socket.
         self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)),
+            # No TLS on a Unix socket: an empty context spares the loading of the CA bundle.
+            transport=httpx.HTTPTransport(uds=str(socket), verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
             base_url="http://signer",
             timeout=_TIMEOUT,
             trust_env=False,
@@ -84,32 +88,38 @@ class SignerClient:
             result: what happened in the run; it goes into the statement as the worker's word.
             filename: under which the file will be published.
             path: the file.
-            expected: digest and size by which the file is known (the vault's); read from the file when None.
+            expected: digest and size by which the file is known (the vault's), so that the file is read once only.
 
         Raises:
             SigningRefusedError: with the signer's reason; or the file cannot be read here.
             SignerUnavailableError: the signer does not answer, or dies in between.
         """
-        head = result.canonical()
         try:
-            blob = expected or sha256_file(path)
-            length = len(head) + path.stat().st_size
-            request = self._http.build_request(
-                "POST",
-                f"/runs/{quote(token.run_id, safe='')}/files/{quote(filename, safe='')}",
-                content=_body(head, path),
-                headers={
-                    "authorization": f"Bearer {token.token}",
-                    "content-type": "application/octet-stream",
-                    "content-length": str(length),
-                    RESULT_LENGTH_HEADER: str(len(head)),
-                    SHA256_HEADER: blob.sha256,
-                },
-            )
-            answer = self._send(request)
+            with path.open("rb") as stream:
+                return self._parse(
+                    SignedFile, self._send(self._signing_request(token, result, filename, stream, expected))
+                )
         except OSError as error:
             raise SigningRefusedError(f"{path} cannot be read for signing: {error}") from error
-        return self._parse(SignedFile, answer)
+
+    def _signing_request(
+        self, token: RunToken, result: RunResult, filename: str, stream: BinaryIO, expected: BlobRef | None
+    ) -> httpx.Request:
+        head = result.canonical()
+        blob = expected or sha256_stream(stream)
+        stream.seek(0)
+        return self._http.build_request(
+            "POST",
+            f"/runs/{quote(token.run_id, safe='')}/files/{quote(filename, safe='')}",
+            content=_body(head, stream),
+            headers={
+                "authorization": f"Bearer {token.token}",
+                "content-type": "application/octet-stream",
+                "content-length": str(len(head) + blob.size),
+                RESULT_LENGTH_HEADER: str(len(head)),
+                SHA256_HEADER: blob.sha256,
+            },
+        )
 
     def close_run(self, token: RunToken) -> None:
         """End the run: its token signs nothing any more. Closing a closed run is no error.
@@ -122,6 +132,7 @@ class SignerClient:
         self._send(self._http.build_request("DELETE", f"/runs/{quote(token.run_id, safe='')}", headers=headers))
 
     def _send(self, request: httpx.Request) -> httpx.Response:
+        self._probe()
         try:
             response = self._http.send(request)
         except httpx.TransportError as error:
@@ -134,6 +145,15 @@ class SignerClient:
             raise SigningRefusedError(f"the signer refused: {reason}", details={"status": response.status_code})
         raise SignerUnavailableError(f"the signer at {self._socket} failed: {reason}")
 
+    def _probe(self) -> None:
+        """Connect once before httpx does: it leaves its socket open when nobody listens."""
+        with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
+            probe.settimeout(_CONNECT_SECONDS)
+            try:
+                probe.connect(str(self._socket))
+            except OSError as error:
+                raise SignerUnavailableError(f"the signer at {self._socket} does not answer: {error}") from error
+
     def _parse(self, kind: type[_Answer], response: httpx.Response) -> _Answer:
         try:
             return kind.model_validate_json(response.content)
@@ -143,11 +163,10 @@ class SignerClient:
             ) from error
 
 
-def _body(head: bytes, path: Path) -> Iterator[bytes]:
+def _body(head: bytes, stream: BinaryIO) -> Iterator[bytes]:
     yield head
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            yield chunk
+    while chunk := stream.read(CHUNK):
+        yield chunk
 
 
 def _reason(response: httpx.Response) -> str:

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
     from farm.model.plan import BuildPlan
 
-__all__ = ["FOREIGN_BINARIES", "WheelFacts", "guard_wheel", "tags_of"]
+__all__ = ["FOREIGN_BINARIES", "NO_NATIVE_CODE", "WheelFacts", "guard_wheel", "tags_of"]
 
 FOREIGN_BINARIES = "foreign-binaries"
 """The rule that a recipe can waive with a reason: executables of other systems that a project ships on purpose."""
+NO_NATIVE_CODE = "no-native-code"
+"""The other one: a wheel that is tagged for a platform without holding code for it."""
 _MAX_WHEEL_FILE = 64 * 1024
 _ANY = "any"
 _BYTECODE = (".pyc", ".pyo")
@@ -226,6 +228,11 @@ def _check_tags(plan: BuildPlan, tags: frozenset[Tag], *, native: tuple[str, ...
         raise GuardError(f"{label}: the recipe expects the tags {pattern}{silent}")
     if native and all(tag.platform == _ANY for tag in tags):
         raise GuardError(f"{label} is tagged as pure but holds native code: {', '.join(native[:5])}")
+    if not native and not all(tag.platform == _ANY for tag in tags) and not _waived(plan, NO_NATIVE_CODE):
+        raise GuardError(
+            f"{label} is tagged for a platform but holds no native code: an optional extension was not built",
+            remedy=f"Give the builder image what the extension needs, or waive the rule {NO_NATIVE_CODE!r}.",
+        )
 
 
 def _matches(pattern: str, tags: frozenset[Tag], arch: str, *, finished: bool) -> bool:
@@ -259,7 +266,7 @@ def _check_binaries(
         for path, (kind, head) in binaries.items()
         if pure or kind != "ELF" or not elf_fits(head, kind_of_machine)
     }
-    if foreign and not any(waiver.rule == FOREIGN_BINARIES for waiver in plan.build.waivers):
+    if foreign and not _waived(plan, FOREIGN_BINARIES):
         listed = ", ".join(f"{path} ({kind})" for path, kind in sorted(foreign.items())[:5])
         raise GuardError(
             f"{label} holds binaries that were not built for {plan.target.platform}: {listed}",
@@ -267,3 +274,7 @@ def _check_binaries(
             details={"files": dict(sorted(foreign.items()))},
         )
     return tuple(sorted(foreign))
+
+
+def _waived(plan: BuildPlan, rule: str) -> bool:
+    return any(waiver.rule == rule for waiver in plan.build.waivers)

@@ -39,18 +39,24 @@ def normalise(data: bytes, epoch: int, label: str) -> bytes:
 
 
 def components(data: bytes) -> tuple[FileNote, ...]:
-    """Return the components that a CycloneDX document lists, name → version, sorted; none for anything else."""
+    """Return the components that a CycloneDX document lists besides its subject, name → version, sorted."""
     try:
         document: Any = json.loads(data)
     except (ValueError, RecursionError):
         return ()
-    listed = document.get("components") if isinstance(document, dict) else None
-    found = {
-        (str(item["name"]), str(item.get("version") or ""))
-        for item in (listed if isinstance(listed, list) else [])
-        if isinstance(item, dict) and item.get("name")
-    }
-    return tuple(FileNote(name=name, value=version) for name, version in sorted(found))
+    if not isinstance(document, dict):
+        return ()
+    metadata = document.get("metadata")
+    subject = _named(metadata.get("component")) if isinstance(metadata, dict) else None
+    listed = document.get("components")
+    found = {named for item in (listed if isinstance(listed, list) else []) if (named := _named(item))} - {subject}
+    return tuple(FileNote(name=name, value=version) for name, version in sorted(pair for pair in found if pair))
+
+
+def _named(component: Any) -> tuple[str, str] | None:
+    if not isinstance(component, dict) or not component.get("name"):
+        return None
+    return str(component["name"]), str(component.get("version") or "")
 
 
 def _sorted(value: Any) -> Any:

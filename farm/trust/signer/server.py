@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
-__all__ = ["harden", "listen", "lock_folder", "serve", "write_public"]
+__all__ = ["configuration", "harden", "listen", "lock_folder", "peer_uid", "serve", "write_public"]
 
 _LOG = log.get(__name__)
 _PR_SET_DUMPABLE = 4
@@ -145,9 +145,9 @@ def peer_uid(connection: socket.socket) -> int:
     return int(struct.unpack(_PEER_FORMAT, raw)[1])
 
 
-def serve(app: Starlette, listener: socket.socket, path: Path) -> None:
-    """Answer requests until SIGTERM or SIGINT; open requests are finished, then the socket is removed."""
-    config = uvicorn.Config(
+def configuration(app: Starlette) -> uvicorn.Config:
+    """Return how the application is served."""
+    return uvicorn.Config(
         app,
         http=_PeerCheckedProtocol,
         ws="none",
@@ -158,7 +158,11 @@ def serve(app: Starlette, listener: socket.socket, path: Path) -> None:
         server_header=False,
         timeout_graceful_shutdown=30,
     )
-    server = uvicorn.Server(config)
+
+
+def serve(app: Starlette, listener: socket.socket, path: Path) -> None:
+    """Answer requests until SIGTERM or SIGINT; open requests are finished, then the socket is removed."""
+    server = uvicorn.Server(configuration(app))
 
     def stop(*_: object) -> None:
         server.should_exit = True

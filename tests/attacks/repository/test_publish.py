@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import zipfile
@@ -101,10 +102,8 @@ def test_stopping_at_any_operation_leaves_a_whole_index_and_the_retry_succeeds(
     for step in range(1, total + 1):
         store = MemoryStore(dict(start.objects), honours_conditions=honours)
         setattr(store, when, failing_at(step, error))
-        try:
+        with contextlib.suppress(StoreUnavailableError, Interrupted):
             go(publication, vault, store, tmp_path)
-        except (StoreUnavailableError, Interrupted):
-            pass
         setattr(store, when, lambda _operation, _key: None)
         assert assert_whole(store) >= {old[0].name}, f"after operation {step}"
         done = go(publication, vault, store, tmp_path)
@@ -119,10 +118,8 @@ def test_a_first_publish_that_stops_leaves_no_dead_link_on_the_root_page(vault: 
     other = publication_of(vault, make_wheel(tmp_path, "other", "1.0"))
     for step in range(1, count_operations(half, vault, MemoryStore(), tmp_path) + 1):
         store = MemoryStore(before=failing_at(step, StoreUnavailableError))
-        try:
+        with contextlib.suppress(StoreUnavailableError):
             go(half, vault, store, tmp_path)
-        except StoreUnavailableError:
-            pass
         store.before = lambda _operation, _key: None
         go(other, vault, store, tmp_path)
         assert_whole(store)
@@ -284,7 +281,7 @@ class TestDamage:
         go(publication, vault, store, tmp_path)
         name = publication.files[0].filename
         store.objects[record_key("victim", name)] = store.objects[record_key("sample-lib", name)]
-        with pytest.raises(VerificationError, match="is not a file of|about"):
+        with pytest.raises(VerificationError, match=r"about python/sample-lib"):
             go(publication_of(vault, make_wheel(tmp_path, "victim")), vault, store, tmp_path)
 
 
@@ -321,7 +318,7 @@ class TestTwoPublishers:
         """A second publisher that writes between our listing and our page: we look again."""
         store, late = MemoryStore(), MemoryStore()
         go(publication_of(vault, make_wheel(tmp_path, version="1.1")), vault, late, tmp_path)
-        done = []
+        done: list[bool] = []
 
         def intrude(operation: str, key: str) -> None:
             if operation == "put" and key == "simple/sample-lib/index.json" and not done:

@@ -1,15 +1,16 @@
-"""Attacks run against the signer's interface and against bundles in the test process, which declares itself the signer."""
+"""Attacks on the signer's interface and on bundles, in the test process: it declares itself the signer."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
-from starlette.testclient import TestClient
 
 from farm.model.base import BlobRef, sha256_file
 from farm.model.evidence import JobRecord, RunResult
@@ -21,7 +22,7 @@ from farm.trust.verify import Trust, parse_trust
 declare_signer()
 
 if TYPE_CHECKING:
-    import httpx
+    from starlette.applications import Starlette
 
 DATA = Path(__file__).parents[2] / "data" / "trust"
 NAMESPACE = "https://farm.example"
@@ -29,10 +30,25 @@ NAME = "demo_pkg-1.0-py3-none-any.whl"
 
 
 @dataclass(frozen=True)
+class Http:
+    """Sends requests to the application as they are."""
+
+    app: Starlette
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://signer") as client:
+                return await client.request(method, path, **options)
+
+        return asyncio.run(send())
+
+
+@dataclass(frozen=True)
 class Target:
     """A signer under attack: raw requests, not those of the well-behaved client."""
 
-    http: TestClient
+    http: Http
     trust: Trust
     identity: ExpectedIdentity
     job: JobRecord
@@ -45,7 +61,7 @@ class Target:
 
     def open(self, **changes: object) -> str:
         """Open the run (with changed facts) and return its token."""
-        answer = self.http.post("/runs", content=self.job.model_copy(update=changes).canonical())
+        answer = self.http.request("POST", "/runs", content=self.job.model_copy(update=changes).canonical())
         assert answer.status_code == 200, answer.text
         return str(answer.json()["token"])
 
@@ -68,11 +84,10 @@ class Target:
             SHA256_HEADER: self.blob.sha256,
             **(headers or {}),
         }
-        response: httpx.Response = self.http.post(f"/runs/{run}/files/{name}", content=head + data, headers=sent)
-        return response
+        return self.http.request("POST", f"/runs/{run}/files/{name}", content=head + data, headers=sent)
 
     def log_size(self) -> int:
-        return int(self.http.get("/health").json()["log_size"])
+        return int(self.http.request("GET", "/health").json()["log_size"])
 
 
 def make_target(folder: Path, wheel: Path, seconds: int = 600) -> Target:
@@ -82,7 +97,7 @@ def make_target(folder: Path, wheel: Path, seconds: int = 600) -> Target:
     folder.mkdir(exist_ok=True)
     app, config = compose(folder, namespace=NAMESPACE, host="farm.example", builder="test", token_seconds=seconds)
     return Target(
-        http=TestClient(app),
+        http=Http(app),
         trust=parse_trust(json.dumps(config).encode(), "test"),
         identity=ExpectedIdentity(builder=builder_id(NAMESPACE, "test"), issuer=issuer(NAMESPACE)),
         job=JobRecord.model_validate_json((DATA / "job.json").read_bytes()),
@@ -101,3 +116,9 @@ def wheel(tmp_path: Path) -> Path:
 @pytest.fixture
 def target(tmp_path: Path, wheel: Path) -> Target:
     return make_target(tmp_path / "signer", wheel)
+
+
+@pytest.fixture
+def short_lived(tmp_path: Path, wheel: Path) -> Target:
+    """A signer whose tokens live for one second."""
+    return make_target(tmp_path / "short", wheel, seconds=1)

@@ -16,7 +16,6 @@ from farm.ecosystems.python import PythonEcosystem
 from farm.errors import BlobMissingError
 from farm.image.builder import ensure_image
 from farm.model.base import BlobRef, sha256_bytes, sha256_file
-from farm.model.plan import ArchivePin, BuildPlan, BuildSpec, Limits, PackageId, Target, TestSpec
 from farm.model.source import SourceSnapshot
 from farm.sandbox.docker import DockerSandbox
 from farm.source.tree import scan, tree_digest, write_tar
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from farm.model.build import Artifact, BuildResult, ImageIdentity
     from farm.model.lock import Lock
+    from farm.model.plan import ArchivePin, BuildPlan
 
 REPOSITORY = Path(__file__).parents[3]
 EPOCH = 1700000000
@@ -125,31 +125,15 @@ class Bench:
         return PythonEcosystem().build(plan, snapshot, lock, self.context())
 
     def finish(
-        self, plan: BuildPlan, snapshot: SourceSnapshot, result: BuildResult, documents: Mapping[str, bytes] | None = None
+        self,
+        plan: BuildPlan,
+        snapshot: SourceSnapshot,
+        result: BuildResult,
+        documents: Mapping[str, bytes] | None = None,
     ) -> Artifact:
         embedded = dict(documents or {"farm.cdx.json": b'{"bomFormat":"CycloneDX"}'})
         (artifact,) = PythonEcosystem().finish(plan, snapshot, result, lambda _: embedded, self.context())
         return artifact
-
-
-def plan_of(
-    name: str,
-    version: str,
-    *,
-    build: BuildSpec | None = None,
-    test: TestSpec | None = None,
-    sha256: str = "0" * 64,
-) -> BuildPlan:
-    return BuildPlan(
-        package=PackageId(ecosystem="python", name=name, version=version),
-        recipe_path=f"python/{name}/recipe.yaml",
-        recipe_digest="0" * 64,
-        source=ArchivePin(kind="pypi-sdist", sha256=sha256, name=name, version=version),
-        build=build or BuildSpec(image="python311"),
-        test=test or TestSpec(),
-        target=Target(platform="linux/amd64", interpreter="cp311"),
-        limits=Limits(time_seconds=300, memory_mb=2048),
-    )
 
 
 @pytest.fixture(scope="session")

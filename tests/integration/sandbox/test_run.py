@@ -24,7 +24,7 @@ from farm.errors import (
 from farm.model.plan import Limits
 from farm.sandbox.base import Mount, SandboxRequest, SandboxResult, Step, Unpack
 from farm.sandbox.docker import DockerSandbox
-from farm.sandbox.engine import LABEL, connect, remove_orphans
+from farm.sandbox.engine import LABEL, connected, remove_orphans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,8 @@ SMALL = Limits(time_seconds=30, memory_mb=64, cpus=1, pids=32, disk_mb=16, outpu
 
 def containers(settings: Settings) -> list[str]:
     """Containers of this process: others may be running sandboxes too."""
-    found = connect(settings).containers(all=True, filters={"label": [f"{LABEL}=1"]})
+    with connected(settings) as api:
+        found = api.containers(all=True, filters={"label": [f"{LABEL}=1"]})
     return [c["Id"] for c in found if f"/{os.getpid()}/" in c["Labels"]["farm.owner"]]
 
 
@@ -337,10 +338,10 @@ def test_what_a_killed_farm_leaves_ends_by_itself_and_is_removed(
         "    steps=(Step('s', ('sh', '-c', 'echo ready; sleep 300')),), output=w / 'o', log=w / 'log'))\n"
     )
     child = subprocess.Popen([sys.executable, "-c", script, image_id, str(tmp_path)], cwd=Path(__file__).parents[3])
-    api = connect(settings)
 
     def mine() -> list[dict[str, Any]]:
-        found = api.containers(all=True, filters={"label": [f"{LABEL}=1"]})
+        with connected(settings) as api:
+            found = api.containers(all=True, filters={"label": [f"{LABEL}=1"]})
         return [c for c in found if f"/{child.pid}/" in c["Labels"]["farm.owner"]]
 
     def until(condition: Callable[[], bool]) -> None:

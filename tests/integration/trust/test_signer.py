@@ -169,13 +169,17 @@ def test_something_else_at_the_socket_is_one_error(tmp_path: Path) -> None:
     path = tmp_path / "s.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
-        server.listen(1)
+        server.listen(2)
 
         def answer() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+            asked = False
+            while not asked:
+                connection, _ = server.accept()
+                with connection:
+                    # The client looks whether anybody listens first, without a word.
+                    asked = bool(connection.recv(4096))
+                    if asked:
+                        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
 
         thread = threading.Thread(target=answer)
         thread.start()

@@ -33,6 +33,9 @@ class Pipe:
         assert seconds is not None
         assert seconds > 0
 
+    def close(self) -> None:
+        self.data = b""
+
 
 class Broken(Pipe):
     def recv(self, size: int, /) -> bytes:

@@ -9,10 +9,10 @@ import pytest
 
 from farm.config import S3Settings, Settings, load_settings
 from farm.services import environment
-from farm.services.registry import MARKER, run_folder
+from farm.services.registry import MARKER, PortName, run_folder
 from farm.services.specs import SERVICES, ServiceSpec, service_spec
 
-PORTS = {"prefect": 20001, "s3": 20002, "index": 20003}
+PORTS: dict[PortName, int] = {"prefect": 20001, "s3": 20002, "index": 20003}
 USER = {
     "HOME": "/home/u",
     "PATH": "/usr/bin",
@@ -117,5 +117,5 @@ def test_basis_changes_with_what_farm_decides_and_not_with_the_users_shell(
     before = {name: service_spec(settings, name, PORTS).basis for name in SERVICES}
     monkeypatch.setenv("LC_TIME", "de_DE")
     assert {name: service_spec(settings, name, PORTS).basis for name in SERVICES} == before
-    moved = {**PORTS, "prefect": 20009}
+    moved: dict[PortName, int] = {**PORTS, "prefect": 20009}
     assert service_spec(settings, "worker", moved).basis != before["worker"]

@@ -51,7 +51,7 @@ class Stand:
     def probe(self, settings: Settings, name: str, ports: Mapping[str, int]) -> Probe:
         del ports
         ready = settings.data / f"{name}.ready"
-        return lambda: "" if ready.exists() else "no file yet"
+        return lambda _since: "" if ready.exists() else "no file yet"
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sigstore.models import Bundle
 
 from farm.errors import TrustRootError, VerificationError
-from farm.model.base import BlobRef
 from farm.trust.authority import keys
 from farm.trust.authority.certificates import CLAIM_OIDS
 from farm.trust.authority.instance import Authority, Claims
@@ -22,6 +21,7 @@ from farm.trust.verify import parse_trust, verify_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from farm.model.base import BlobRef
     from farm.trust.identity import ExpectedIdentity
     from farm.trust.verify import Trust
 

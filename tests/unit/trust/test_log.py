@@ -10,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from farm.errors import ServiceError, VerificationError
-from farm.trust.authority import journal as journal_module
 from farm.trust.authority.journal import Journal
 from farm.trust.authority.transparency import TransparencyLog
 from farm.trust.merkle import leaf_hash, verify_inclusion
@@ -133,7 +132,7 @@ def test_a_full_disk_leaves_the_log_as_it_was(path: Path, monkeypatch: pytest.Mo
 
     real_pwrite = os.pwrite
     with monkeypatch.context() as patch:
-        patch.setattr(journal_module.os, "pwrite", full)
+        patch.setattr(os, "pwrite", full)
         with pytest.raises(ServiceError, match="No space left"):
             add(log, 1)
     assert path.read_bytes() == before

@@ -6,6 +6,7 @@ import base64
 import copy
 import json
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,13 +35,27 @@ def statement(blob: BlobRef, identity: ExpectedIdentity) -> dict[str, Any]:
     }
 
 
-def sign(authority: Authority, blob: BlobRef, identity: ExpectedIdentity, payload: bytes) -> tuple[str, str]:
-    return authority.sign(bytes.fromhex(blob.sha256), payload, Claims(identity.builder, identity.issuer, SOURCE))
+@dataclass(frozen=True)
+class SignAs:
+    """Signs whatever payload it is given for one file, as the signer's own code never would."""
+
+    authority: Authority
+    blob: BlobRef
+    identity: ExpectedIdentity
+
+    def __call__(self, payload: bytes) -> tuple[str, str]:
+        claims = Claims(self.identity.builder, self.identity.issuer, SOURCE)
+        return self.authority.sign(bytes.fromhex(self.blob.sha256), payload, claims)
 
 
 @pytest.fixture
-def signed(authority: Authority, blob: BlobRef, identity: ExpectedIdentity) -> tuple[str, str]:
-    return sign(authority, blob, identity, canonical_json(statement(blob, identity)))
+def sign_as(authority: Authority, blob: BlobRef, identity: ExpectedIdentity) -> SignAs:
+    return SignAs(authority, blob, identity)
+
+
+@pytest.fixture
+def signed(sign_as: SignAs) -> tuple[str, str]:
+    return sign_as(canonical_json(statement(sign_as.blob, sign_as.identity)))
 
 
 def test_both_bundles_verify(trust: Trust, signed: tuple[str, str], blob: BlobRef, identity: ExpectedIdentity) -> None:
@@ -94,30 +109,23 @@ def with_subjects(value: object) -> Callable[[dict[str, Any]], None]:
     ],
 )
 def test_a_well_signed_statement_about_something_else_is_refused(
-    authority: Authority,
-    trust: Trust,
-    blob: BlobRef,
-    identity: ExpectedIdentity,
-    change: Callable[[dict[str, Any]], object],
-    reason: str,
+    trust: Trust, sign_as: SignAs, change: Callable[[dict[str, Any]], object], reason: str
 ) -> None:
-    changed = statement(blob, identity)
+    changed = statement(sign_as.blob, sign_as.identity)
     change(changed)
-    _, bundle = sign(authority, blob, identity, canonical_json(changed))
+    _, bundle = sign_as(canonical_json(changed))
     with pytest.raises(VerificationError, match=reason):
-        verify_provenance(trust, blob, bundle, NAME, identity)
+        verify_provenance(trust, sign_as.blob, bundle, NAME, sign_as.identity)
 
 
 @pytest.mark.parametrize(
     "payload",
     [b"", b"[]", b"null", b"\xff", b"{", b'{"subject":[],"subject":[]}', b"[" * 100_000, b"1e999999"],
 )
-def test_a_well_signed_payload_that_is_no_statement_is_refused(
-    authority: Authority, trust: Trust, blob: BlobRef, identity: ExpectedIdentity, payload: bytes
-) -> None:
-    _, bundle = sign(authority, blob, identity, payload)
+def test_a_well_signed_payload_that_is_no_statement_is_refused(trust: Trust, sign_as: SignAs, payload: bytes) -> None:
+    _, bundle = sign_as(payload)
     with pytest.raises(VerificationError):
-        verify_provenance(trust, blob, bundle, NAME, identity)
+        verify_provenance(trust, sign_as.blob, bundle, NAME, sign_as.identity)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +142,7 @@ def test_what_is_no_bundle_is_refused(
         verify_provenance(trust, blob, bundle, NAME, identity)
 
 
-JUNK = (
+JUNK: tuple[object, ...] = (
     None,
     True,
     0,
