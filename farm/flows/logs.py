@@ -52,7 +52,7 @@ def render(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str
     package = event.pop("package", "")
     text = str(event.pop("event", ""))
     trace = event.pop("exception", "")
-    event.pop("logger", None)
+    event.pop("module", None)
     parts = [f"[{package}]"] if package else []
     parts += [text, *(f"{key}={event[key]}" for key in sorted(event))]
     return " ".join(parts) + (f"\n{trace}" if trace else "")

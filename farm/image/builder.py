@@ -206,10 +206,15 @@ def _run(
         with subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as process:
-            for line in process.stdout or ():
-                log.write(line)
-                if line.startswith(b"I: "):
-                    progress(line[3:].decode(errors="replace").strip())
+            try:
+                for line in process.stdout or ():
+                    log.write(line)
+                    if line.startswith(b"I: "):
+                        progress(line[3:].decode(errors="replace").strip())
+            except BaseException:
+                # An interrupt, say: mmdebstrap takes its half root away before it ends.
+                process.terminate()
+                raise
     except OSError as error:
         raise ImageBuildError(f"{failed}: {error}", remedy=remedy) from error
     log.flush()

@@ -12,7 +12,15 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from farm.errors import ImageBuildError
 from farm.model.base import Value, canonical_json, sha256_bytes
 
-__all__ = ["CUSTOMISE", "FILE", "ImageDefinition", "definition_digest", "image_names", "load_definition", "read_requirements"]
+__all__ = [
+    "CUSTOMISE",
+    "FILE",
+    "ImageDefinition",
+    "definition_digest",
+    "image_names",
+    "load_definition",
+    "read_requirements",
+]
 
 FILE = "image.toml"
 CUSTOMISE = Path(__file__).with_name("customise.py")

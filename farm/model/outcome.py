@@ -16,9 +16,7 @@ class InputsReport(Value):
 
     total: int
     fetched: int
-    """Fetched now, because the vault lacked them."""
-    healed: int
-    """Fetched again, because the vault's copy was corrupt."""
+    """Fetched now, because the vault lacked them or held other bytes."""
     size: int
     """Bytes of all of them."""
 

@@ -71,6 +71,6 @@ def build_package(rt: Runtime, reference: str, *, run: RunIdentity, call: Call, 
     artifacts = call("finish", steps.finish, job, built)
     report = call("test", steps.test, job, lock, artifacts)
     signed = call("sign", steps.sign, job, built, notes, artifacts, report)
-    return call("publish", steps.publish, job, built, notes, artifacts, report, signed)
+    return call("publish", steps.publish, job, built, artifacts, report, signed)
 
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from farm.errors import GuardError
 from farm.evidence.facts import read_bundle
-from farm.repository.gate import sigstore_gate
+from farm.repository.sigstore_gate import open_gate
 from farm.repository.model import BUNDLE, PROVENANCE_BUNDLE, Publication, PublishFile
 from farm.repository.publish import publish, publish_trust_config
-from farm.trust.identity import expected_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +59,7 @@ def publish_build(
         upload_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         files=files,
     )
-    gate = sigstore_gate(rt.settings.trust_config_path, expected_identity(rt.settings))
+    gate = open_gate(rt.settings)
     with rt.scratch("publish") as work:
         publish(
             publication, vault=rt.vault, store=rt.repository, gate=gate, run_dir=rt.settings.run_dir, work=work

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from farm import __version__, log
-from farm.errors import BlobCorruptError, BlobMissingError, NotReproducibleError
+from farm.errors import NotReproducibleError
 from farm.evidence.sbom import SbomFormat
 from farm.model.base import BlobRef, Value
 from farm.model.evidence import Byproduct, JobRecord, RunResult, SbomFacts, SignedFile
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
-    from farm.model.lock import Lock
+    from farm.model.lock import Lock, LockedFile
     from farm.model.plan import ArchivePin, BuildPlan
     from farm.model.source import SourceSnapshot
     from farm.pipeline.runtime import Runtime
@@ -145,22 +145,21 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
     Raises:
         InputUnavailableError, InputDigestError, StoreUnavailableError.
     """
+    from farm.store.vault import ensure  # noqa: PLC0415 - boto3 is imported with it
+
     ecosystem = rt.ecosystem(plan.package.ecosystem)
-    fetched = healed = 0
-    own_index = rt.own_index
+    fetched = 0
     with rt.scratch("inputs") as work:
         for file in lock.files:
             target = work / file.filename
-            try:
-                rt.vault.fetch(file.ref, target)
-            except (BlobMissingError, BlobCorruptError) as error:
-                healed += isinstance(error, BlobCorruptError)
-                fetched += isinstance(error, BlobMissingError)
-                _log.info("fetching", file=file.filename, origin=file.origin, because=error.message)
-                ecosystem.fetch_input(file, target, rt.settings, own_index)
-                rt.vault.put_file(target)
+
+            def refetch(path: Path, file: LockedFile = file) -> None:
+                _log.info("fetching", file=file.filename, origin=file.origin)
+                ecosystem.fetch_input(file, path, rt.settings, rt.own_index)
+
+            fetched += ensure(rt.vault, file.ref, target, refetch)
             target.unlink()
-    return InputsReport(total=len(lock.files), fetched=fetched, healed=healed, size=sum(f.size for f in lock.files))
+    return InputsReport(total=len(lock.files), fetched=fetched, size=sum(f.size for f in lock.files))
 
 
 def open_job(

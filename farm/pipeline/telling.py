@@ -45,8 +45,7 @@ def _(lock: Lock) -> str:
 
 @_describe.register
 def _(report: InputsReport) -> str:
-    healed = f", {report.healed} healed" if report.healed else ""
-    return f"{report.total} files, {report.fetched} fetched{healed}, {report.size / 1e6:.1f} MB"
+    return f"{report.total} files, {report.fetched} fetched, {report.size / 1e6:.1f} MB"
 
 
 @_describe.register

@@ -119,13 +119,15 @@ class _Builder:
         self.values: dict[Place, tuple[int, int]] = {}
         self.problems: list[Problem] = []
         self.count = 0
+        self.expanded = False
 
     def build(self, node: Node, place: Place) -> Any:
         self.values[place] = _start(node)
         self.count += 1
-        if self.count > _MAX_VALUES:
-            if self.count == _MAX_VALUES + 1:
-                self.complain(node, f"more than {_MAX_VALUES} values; aliases expand too far")
+        if self.count > _MAX_VALUES or len(place) > _MAX_DEPTH:
+            if not self.expanded:
+                self.complain(node, "aliases expand too far")
+            self.expanded = True
             return None
         if isinstance(node, MappingNode):
             return self.mapping(node, place)

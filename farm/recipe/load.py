@@ -90,7 +90,7 @@ def read_text(text: str, path: str) -> Reading:
         # By way of JSON, since a list is a fixed sequence there: strict about everything else.
         recipe = Recipe.model_validate_json(json.dumps(document.value), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = _without_echoes(error.errors(include_url=False))
         problems = {_explain(document, item): None for item in details}  # union members repeat themselves
         return Reading(document, None, tuple(sorted(problems, key=lambda p: (p.line, p.column))))
     found = []
@@ -114,6 +114,16 @@ def problems_error(problems: tuple[Problem, ...]) -> FarmError:
     kind = SourcePinError if errors and all(problem.pin for problem in errors) else RecipeError
     message = "\n".join(map(str, errors))
     return kind(message, details={"problems": [problem.model_dump(mode="json") for problem in errors]})
+
+
+def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Drop the missing keys that are only misspelt: the unknown key beside them says so already."""
+    misspelt = {
+        (*item["loc"][:-1], nearest(str(item["loc"][-1]), _fields(item["loc"][:-1])))
+        for item in details
+        if item["type"] == "extra_forbidden"
+    }
+    return [item for item in details if item["type"] != "missing" or item["loc"] not in misspelt]
 
 
 def _explain(document: Document, error: ErrorDetails) -> Problem:

@@ -103,8 +103,8 @@ def stop(record: ServiceRecord, grace: float) -> int:
     _signal(left, kill=True)
     stuck = _wait(left, _KILL_SECONDS)
     child = _CHILDREN.pop(record.pid, None)
-    if child is not None:
-        child.poll()
+    if child is not None and not stuck:
+        child.wait(_KILL_SECONDS)
     if stuck:
         msg = f"{record.name}: process {', '.join(str(p.pid) for p in stuck)} does not end"
         raise ServiceError(msg, remedy="It hangs in the kernel (a dead mount?); look at it with ps.")
@@ -136,7 +136,10 @@ def _wait(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Pr
 
 def _lives(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if not process.is_running():
+            return False
+        # A zombie whose other threads are still ending holds its ports yet.
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.Error:
         return False
 

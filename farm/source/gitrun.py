@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from git import Git
 from git.exc import GitCommandNotFound
 
-from farm.errors import SourceUnavailableError
+from farm.errors import SourceUnavailableError, SourceUnsafeError
 from farm.source.scrub import scrub, secrets_of
 
 if TYPE_CHECKING:
@@ -121,10 +121,14 @@ class GitRepository:
 
         Raises:
             SourceUnavailableError: it failed; the end of what it said, without credentials, is in the message.
+            SourceUnsafeError: an object of the other side is malformed (git-fsck(1)).
         """
         status, output, errors = self.try_run(*arguments)
         if status != 0:
             words = " ".join(line for line in errors.splitlines()[-_TAIL_LINES:] if line.strip())
+            if "fsck error" in errors:
+                msg = f"git refuses an object of the repository: {words}"
+                raise SourceUnsafeError(msg)
             msg = f"git {arguments[0]} failed ({status}): {words}"
             raise SourceUnavailableError(msg)
         return output

@@ -38,19 +38,8 @@ ATTEMPTS: Final = 2
 
 _ABSENT: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 _CONFLICT: Final = frozenset({"409", "412", "ConditionalRequestConflict", "PreconditionFailed"})
-_REFUSED: Final = frozenset(
-    {
-        "401",
-        "403",
-        "AccessDenied",
-        "AllAccessDisabled",
-        "ExpiredToken",
-        "InvalidAccessKeyId",
-        "InvalidToken",
-        "NoSuchBucket",
-        "SignatureDoesNotMatch",
-    }
-)
+_LATER: Final = frozenset({408, 429})
+"""Below 500, the statuses that another try can overcome."""
 _OWNED: Final = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou"})
 
 
@@ -246,7 +235,8 @@ def _errors(config: S3Config, what: str) -> Iterator[None]:
             raise _PreconditionError from error
         reason = str(error.response.get("Error", {}).get("Message", "")) or code
         msg = f"the object store at {config.endpoint} refused to {what}: {code}: {reason}"
-        if code in _REFUSED:
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if 400 <= status < 500 and status not in _LATER:  # noqa: PLR2004 - HTTP: the request is to blame
             raise ConfigError(msg, remedy="Check s3.access_key, s3.secret_key and the bucket names.") from error
         raise StoreUnavailableError(msg) from error
     except BotoCoreError as error:

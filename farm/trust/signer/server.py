@@ -96,17 +96,24 @@ def listen(path: Path) -> socket.socket:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(path)
-        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # The umask decides over the mode at bind: there is no moment at which others can connect.
-        before = os.umask(0o177)
-        try:
-            server.bind(str(path))
-        finally:
-            os.umask(before)
-        server.listen(128)
-        server.settimeout(0)
+        return _bind(path)
     except OSError as error:
         raise ServiceError(f"the signer cannot listen at {path}: {error}") from error
+
+
+def _bind(path: Path) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # The umask decides over the mode at bind: there is no moment at which others can connect.
+    before = os.umask(0o177)
+    try:
+        server.bind(str(path))
+        server.listen(128)
+        server.settimeout(0)
+    except OSError:
+        server.close()
+        raise
+    finally:
+        os.umask(before)
     return server
 
 

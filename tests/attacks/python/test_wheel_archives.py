@@ -61,7 +61,7 @@ def test_links_and_devices(tmp_path: Path, mode: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "second", ["sample/__init__.py", "Sample/__INIT__.py", "sample/__init__.py/x", "ſample/__init__.py"]
+    "second", ["sample/__init__.py", "Sample/__INIT__.py", "sample/__init__.py/x", "\u017fample/__init__.py"]
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_names_for_one_file(tmp_path: Path, second: str) -> None:

@@ -28,9 +28,9 @@ def spec(tags: str = "", *rules: str) -> BuildSpec:
 
 
 def guard(
-    folder: Path, files: dict[str, bytes], name: str = "sample-1.0-py3-none-any.whl", **kwargs: BuildSpec
+    folder: Path, files: dict[str, bytes], name: str = "sample-1.0-py3-none-any.whl", build: BuildSpec | None = None
 ) -> None:
-    guard_wheel(write_wheel(folder, files, name), plan_of("sample", "1.0", **kwargs))
+    guard_wheel(write_wheel(folder, files, name), plan_of("sample", "1.0", build=build))
 
 
 def native_files(code: bytes = ELF_X86) -> dict[str, bytes]:
@@ -67,7 +67,7 @@ def test_another_name_or_version_in_the_filename(tmp_path: Path, filename: str) 
 
 
 def test_another_name_or_version_all_through(tmp_path: Path) -> None:
-    with pytest.raises(GuardError, match="the source builds other 1.0"):
+    with pytest.raises(GuardError, match=r"the source builds other 1\.0"):
         guard(tmp_path, wheel_files("other"), "other-1.0-py3-none-any.whl")
     with pytest.raises(GuardError, match=r"the source builds sample 0\.1\.dev1"):
         guard(tmp_path, wheel_files("sample", "0.1.dev1"), "sample-0.1.dev1-py3-none-any.whl")

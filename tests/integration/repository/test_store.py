@@ -82,6 +82,8 @@ def test_long_listings_come_in_pages(store: S3Store, s3: RcloneServer) -> None:
 
 def test_buckets(s3: RcloneServer, store: S3Store) -> None:
     ensure_bucket(store)
+    with pytest.raises(ConfigError, match="InvalidBucketName"):
+        ensure_bucket(S3Store(s3.config(), "x"))
     other = S3Store(s3.config(), "no-such-bucket")
     for call in (lambda: other.put_bytes("a", b""), lambda: other.get_bytes("a"), lambda: list(other.list(""))):
         with pytest.raises(ConfigError, match="no-such-bucket"):

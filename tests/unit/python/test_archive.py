@@ -5,7 +5,7 @@ import zipfile
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.ecosystems.python.archive import Limit, read_all, read_directory, stream
@@ -48,6 +48,7 @@ def content(file: io.BytesIO) -> dict[str, bytes]:
     return {entry.name: read_all(file, entry, "x") for entry in read_directory(file, "x")}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(NAMES, st.binary(max_size=2000), max_size=8), st.booleans())
 def test_what_zipfile_writes_is_read_back(files: dict[str, bytes], stored: bool) -> None:  # noqa: FBT001 - drawn
     names = set(files)
@@ -75,12 +76,14 @@ def test_a_large_entry_streams_in_chunks() -> None:
     assert max(map(len, chunks)) <= CHUNK
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused_cleanly(data: bytes) -> None:
     with pytest.raises(UnsafeArchiveError):
         read_directory(io.BytesIO(data), "x")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_flipped_byte_never_passes_as_other_content(data: st.DataObject) -> None:
     files = {"a.py": b"print(1)\n" * 20, "b/c.txt": zlib.compress(b"noise" * 50)}

@@ -85,8 +85,15 @@ def test_unknown_targets_are_recipe_errors() -> None:
 
 def test_tags_best_first() -> None:
     tags = [str(tag) for tag in supported_tags(TARGET)]
-    order = ["cp311-cp311-manylinux_2_28_x86_64", "cp311-cp311-manylinux2014_x86_64", "cp311-abi3-manylinux_2_17_x86_64",
-             "cp38-abi3-manylinux1_x86_64", "py3-none-manylinux1_x86_64", "cp311-none-any", "py3-none-any"]  # fmt: skip
+    order = [
+        "cp311-cp311-manylinux_2_28_x86_64",
+        "cp311-cp311-manylinux2014_x86_64",
+        "cp311-abi3-manylinux_2_17_x86_64",
+        "cp38-abi3-manylinux1_x86_64",
+        "py3-none-manylinux1_x86_64",
+        "cp311-none-any",
+        "py3-none-any",
+    ]
     assert sorted(order, key=tags.index) == order
     assert not any("musl" in tag or "aarch64" in tag for tag in tags)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import grimp
 import pytest
 
 
@@ -41,3 +42,14 @@ def test_the_client_is_light() -> None:
         "import sys, farm.trust.client, farm.trust.launch; print('sigstore' in sys.modules, 'starlette' in sys.modules)"
     )
     assert python(code).stdout.strip() == "False False"
+
+
+def test_only_the_signer_names_key_code_in_an_import() -> None:
+    graph = grimp.build_graph("farm", cache_dir=None)
+    for package, allowed in (
+        ("farm.trust.authority", ("farm.trust.authority", "farm.trust.signer")),
+        ("farm.trust.signer", ("farm.trust.signer",)),
+    ):
+        modules = {package, *graph.find_descendants(package)}
+        importers = {found for module in modules for found in graph.find_modules_that_directly_import(module)}
+        assert [module for module in importers if not module.startswith(allowed)] == []

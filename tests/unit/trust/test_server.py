@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -20,6 +19,8 @@ from farm.trust.signer import server
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from starlette.requests import Request
 
 
 async def answer(_: Request) -> Response:
