@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from farm.config import load_settings
 from farm.pipeline import build_package
-from farm.pipeline.chain import RunIdentity
+from farm.pipeline.identity import RunIdentity
 from farm.pipeline.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def chain_steps(runtime: Runtime) -> dict[str, float]:
         times[name] = time.perf_counter() - start
         return result
 
-    build_package(runtime, REFERENCE, run=RunIdentity(str(uuid.uuid4())), call=call, force=True)
+    build_package(runtime, REFERENCE, run=RunIdentity.new(str(uuid.uuid4())), call=call, force=True)
     return times
 
 

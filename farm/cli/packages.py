@@ -37,7 +37,7 @@ def show_outcome(renderer: Renderer, outcome: Outcome) -> None:
 def build(reference: Reference, *, force: Force = False, json: Json = False) -> None:
     """Build a package in this process: every step of a submitted build, without a Prefect server. For writing recipes."""
     from farm.pipeline import build_package, describe  # noqa: PLC0415 - `farm --help` does not pay for it
-    from farm.pipeline.chain import RunIdentity  # noqa: PLC0415 - the same
+    from farm.pipeline.identity import RunIdentity  # noqa: PLC0415 - the same
     from farm.pipeline.runtime import Runtime  # noqa: PLC0415 - the same
 
     renderer = Renderer(json=json)
@@ -51,7 +51,7 @@ def build(reference: Reference, *, force: Force = False, json: Json = False) -> 
         return result
 
     with log.about(reference):
-        outcome = build_package(runtime, reference, run=RunIdentity(str(uuid.uuid4())), call=call, force=force)
+        outcome = build_package(runtime, reference, run=RunIdentity.new(str(uuid.uuid4())), call=call, force=force)
     show_outcome(renderer, outcome)
 
 

@@ -23,7 +23,8 @@ from farm.evidence import facts, summary
 from farm.flows.logs import forward
 from farm.flows.verdict import as_message, in_words
 from farm.model.plan import BuildPlan
-from farm.pipeline import chain
+from farm.pipeline import chain, describe
+from farm.pipeline.identity import RunIdentity
 from farm.pipeline.runtime import Runtime
 from farm.pipeline.steps import SignedBuild
 from farm.services.registry import service_url
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["build_package"]
 
 T = TypeVar("T")
+
+_logger = log.get(__name__)
 
 _RETRY_DELAYS: list[float] = [1, 5, 15]
 """Seconds before each further try of a step whose infrastructure failed."""
@@ -85,8 +88,9 @@ class _Tasks:
         )(body)
         with log.about(self._about, step=name):
             result = cast("T", made())
-        if refused:
-            raise refused[0]  # the task returned its state: nothing may go on from here
+            if refused:
+                raise refused[0]  # the task returned its state: nothing may go on from here
+            _logger.info(describe(name, result) or "done")
         if isinstance(result, BuildPlan):
             self._found(result.package)
         if isinstance(result, SignedBuild):
@@ -121,7 +125,7 @@ def build_package(reference: str, force: bool = False) -> State[Any]:  # noqa: F
         settings = load_settings()
         runtime = Runtime(settings)
         tasks = _Tasks(runtime, reference, run_id)
-        outcome = chain.build_package(runtime, reference, run=chain.RunIdentity(str(run_id)), call=tasks, force=force)
+        outcome = chain.build_package(runtime, reference, run=RunIdentity.new(str(run_id)), call=tasks, force=force)
     except FarmError as error:
         return Failed(message=as_message(error))
     _leave_artifacts(settings, outcome, tasks.signed)
@@ -156,7 +160,7 @@ def _summary(outcome: Outcome, signed: tuple[SignedFile, ...], page: str) -> str
             return summary.markdown(files, links=links)
     except VerificationError as error:
         # The signer's answer was verified before it was published; a summary that cannot be written undoes nothing.
-        log.get(__name__).warning("no evidence summary", reason=error.message)
+        _logger.warning("no evidence summary", reason=error.message)
     rows = [f"| `{file.filename}` | `{file.blob.sha256}` |" for file in outcome.files]
     return "\n".join(
         [

@@ -63,6 +63,11 @@ def install_tools(keep: list[str]) -> None:
     """Make the tools' virtual environment from the wheels alone, and keep the wheels that builds need."""
     wheels = HERE / "wheels"
     [pip] = wheels.glob("pip-*.whl")
+    link = Path("/usr/local/bin/uv")
+    for stale in (TOOLS, WHEELS):
+        # The base may be a builder image itself.
+        shutil.rmtree(stale, ignore_errors=True)
+    link.unlink(missing_ok=True)
     run("python3", "-m", "venv", "--without-pip", str(TOOLS))
     run(
         str(TOOLS / "bin" / "python"), "-B", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
@@ -73,8 +78,8 @@ def install_tools(keep: list[str]) -> None:
     )  # fmt: skip
     uv = TOOLS / "bin" / "uv"
     if uv.exists():
-        Path("/usr/local/bin/uv").symlink_to(uv)
-    WHEELS.mkdir()
+        link.symlink_to(uv)
+    WHEELS.mkdir(parents=True)
     for wheel in sorted(wheels.iterdir()):
         if re.sub(r"[-_.]+", "-", wheel.name.partition("-")[0]).lower() in keep:
             shutil.copyfile(wheel, WHEELS / wheel.name)

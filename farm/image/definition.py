@@ -36,8 +36,8 @@ class ImageDefinition(Value):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
     suite: Annotated[str, StringConstraints(pattern=r"^[a-z]*$")] = ""
     """Debian release to bootstrap."""
-    base: Annotated[str, StringConstraints(pattern=r"^([^@\s]+@sha256:[0-9a-f]{64})?$")] = Field("", alias="from")
-    """An image by digest to start from instead."""
+    base: Annotated[str, StringConstraints(pattern=r"^(([^@\s]+@)?sha256:[0-9a-f]{64})?$")] = Field("", alias="from")
+    """An image by digest to start from instead (`name@sha256:…`, or the id of one that is on the host)."""
     sources: tuple[Annotated[str, StringConstraints(pattern=r"^deb [^\n]+$")], ...] = ()
     """apt lines to bootstrap from (a snapshot of a mirror, say); none = the host's own."""
     platform: Literal["linux/amd64", "linux/arm64"]

@@ -85,8 +85,11 @@ def _have_base(api: APIClient, definition: ImageDefinition, progress: Callable[[
     try:
         inspect_image(api, definition.base)
     except ImageMissingError:
-        progress(f"pull {definition.base}")
         repository, _, digest = definition.base.partition("@")
+        if not digest:
+            msg = f"image {definition.name}: its base {definition.base} is not on this host"
+            raise ImageBuildError(msg, remedy="Load it, or name it with its registry as name@sha256:….") from None
+        progress(f"pull {definition.base}")
         try:
             with engine_errors(f"image {definition.name}: pull {definition.base}"):
                 api.pull(repository, tag=digest, platform=definition.platform)

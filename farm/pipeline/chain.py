@@ -6,10 +6,10 @@ and what is handed from step to step, is written here and nowhere else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from farm.pipeline import steps
+from farm.pipeline.identity import RunIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Call", "RunIdentity", "build_package"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class RunIdentity:
-    """Which run this is: its id, and the URI that evidence names it by (`urn:uuid:…`: no host name in evidence)."""
-
-    id: str
-
-    @property
-    def uri(self) -> str:
-        """The URI of the run."""
-        return f"urn:uuid:{self.id}"
 
 
 class Call(Protocol):
@@ -65,7 +53,7 @@ def build_package(rt: Runtime, reference: str, *, run: RunIdentity, call: Call, 
     if known is not None:
         return known
     call("inputs", steps.inputs, plan, lock)
-    job = call("job", steps.open_job, plan, snapshot, lock, run.id, run.uri)
+    job = call("job", steps.open_job, plan, snapshot, lock, run)
     built = call("build", steps.build, plan, snapshot, lock)
     notes = call("inspect", steps.inspect, plan, built)
     artifacts = call("finish", steps.finish, job, built)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from farm.model.lock import Lock, LockedFile
     from farm.model.plan import ArchivePin, BuildPlan
     from farm.model.source import SourceSnapshot
+    from farm.pipeline.identity import RunIdentity
     from farm.pipeline.runtime import Runtime
 
 __all__ = [
@@ -163,7 +164,7 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
 
 
 def open_job(
-    rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, run_id: str, run_uri: str
+    rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, run: RunIdentity
 ) -> OpenJob:
     """Tell the signer what is about to be built, before foreign code runs; it keeps the record and gives a token.
 
@@ -175,8 +176,8 @@ def open_job(
 
     image = rt.image(plan.build.image)
     record = JobRecord(
-        run_id=run_id,
-        run_uri=run_uri,
+        run_id=run.id,
+        run_uri=run.uri,
         plan=plan,
         recipe_origin=recipe_origin((rt.settings.recipes / plan.recipe_path).parent),
         build_key=key_fields(plan, snapshot, image, lock).key,
@@ -186,7 +187,7 @@ def open_job(
         lock_digest=lock.fingerprint(),
         farm_version=__version__,
         rules_version=RULES_VERSION,
-        started_on=_now(),
+        started_on=run.started_on,
     )
     with SignerClient(rt.signer_socket) as client:
         return OpenJob(record=record, token=client.open_run(record))

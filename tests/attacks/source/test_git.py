@@ -22,9 +22,7 @@ SECRET = "hunter2-s3cret"
 
 @pytest.mark.parametrize("commit", ["", "abc1234", "main", "v1.0", "A" * 40, "a" * 39, "a" * 41, "--upload-pack=x"])
 def test_what_is_no_full_commit_is_no_pin(commit: str, taker: Taker) -> None:
-    pin = GitPin.model_construct(
-        kind="git", url=URL, commit=commit, tag=None, subdirectory="", submodules=False
-    )
+    pin = GitPin.model_construct(kind="git", url=URL, commit=commit, tag=None, subdirectory="", submodules=False)
     with pytest.raises(SourcePinError):
         taker(pin)
 
@@ -55,13 +53,15 @@ def test_hooks_filters_and_attributes_run_nothing(
     repo: GitRepo, taker: Taker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trap = tmp_path / "trap"
-    commit = repo.commit({
-        ".gitattributes": "*.txt filter=evil diff=evil merge=evil\n*.bin filter=lfs\n*.c text eol=crlf ident\n",
-        "a.txt": "content\n",
-        "big.bin": "version https://git-lfs.github.com/spec/v1\n",
-        "x.c": "$Id$\nline\n",
-        ".lfsconfig": "[lfs]\n\turl = ext::x\n",
-    })
+    commit = repo.commit(
+        {
+            ".gitattributes": "*.txt filter=evil diff=evil merge=evil\n*.bin filter=lfs\n*.c text eol=crlf ident\n",
+            "a.txt": "content\n",
+            "big.bin": "version https://git-lfs.github.com/spec/v1\n",
+            "x.c": "$Id$\nline\n",
+            ".lfsconfig": "[lfs]\n\turl = ext::x\n",
+        }
+    )
     # The worker's user has filters, hooks, templates and a monitor configured, as people have.
     hooks = tmp_path / "hooks"
     hooks.mkdir()
@@ -70,7 +70,7 @@ def test_hooks_filters_and_attributes_run_nothing(
         (hooks / name).chmod(0o755)
     config = tmp_path / "gitconfig"
     config.write_text(
-        f'[core]\n\thooksPath = {hooks}\n\tfsmonitor = {hooks}/fsmonitor\n[init]\n\ttemplateDir = {tmp_path}\n'
+        f"[core]\n\thooksPath = {hooks}\n\tfsmonitor = {hooks}/fsmonitor\n[init]\n\ttemplateDir = {tmp_path}\n"
         f'[filter "evil"]\n\tsmudge = touch {trap}\n\tclean = touch {trap}\n\trequired = true\n'
         f'[filter "lfs"]\n\tsmudge = touch {trap}\n\tprocess = touch {trap}\n'
     )

@@ -9,7 +9,7 @@ import pytest
 
 from farm.ecosystems.python import PythonEcosystem
 from farm.ecosystems.python.guards import NO_NATIVE_CODE
-from farm.errors import BuildFailedError, GuardError, PackageTestError, ResolutionError
+from farm.errors import BuildFailedError, GuardError, PackageTestError, ResolutionError, UnsafeArchiveError
 from farm.model.plan import BuildSpec, TestSpec, Waiver
 from tests.fixtures_python import plan_of
 
@@ -131,7 +131,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     [
         ('    wheel(folder, files(), "other-1.0-py3-none-any.whl")\n', GuardError, "exactly one wheel"),
         ('    open(os.path.join(folder, "left.txt"), "w").close()\n', GuardError, "exactly one wheel"),
-        ('    return wheel(folder, {"../evil.py": b""})\n', Exception, "evil"),
+        ('    return wheel(folder, {"../evil.py": b""})\n', UnsafeArchiveError, "evil"),
         ("    raise SystemExit('the compiler is missing')\n", BuildFailedError, "the compiler is missing"),
         ("    import socket; socket.create_connection(('192.0.2.1', 80))\n", BuildFailedError, "unreachable"),
         ("    os.mkdir(os.path.join(folder, 'folder'))\n", GuardError, "more than files"),

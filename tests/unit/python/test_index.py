@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
-    from .conftest import IndexDouble
+    from tests.fixtures_python import IndexDouble
 
 WHEEL = "sample-1.0-py3-none-any.whl"
 

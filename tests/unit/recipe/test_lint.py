@@ -90,7 +90,9 @@ def test_place_without_recipes_is_an_error(tmp_path: Path, settings: Settings) -
     assert lines(tmp_path / "images", settings, "error") == ["there is no recipe here"]
 
 
-def test_broken_recipes_do_not_hide_others(good: str, write: Callable[..., Path], settings: Settings, recipes: Path) -> None:
+def test_broken_recipes_do_not_hide_others(
+    good: str, write: Callable[..., Path], settings: Settings, recipes: Path
+) -> None:
     write("schema: [", "python/broken")
     write(good.replace("image: python311", "image: nope"))
     paths = {problem.path.rsplit("/", 2)[-2] for problem in check([recipes], settings) if problem.severity == "error"}

@@ -13,6 +13,8 @@ from tests.fixtures_source import BASE, WHEN, GitRepo, Taker
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from farm.source.gitrun import GitRepository
+
 URL = BASE + "demo"
 EXECUTABLE = 0o755
 
@@ -151,8 +153,8 @@ def test_moved_tag_is_noticed_by_what_is_fetched_too(
     repo.git("tag", "v1")
     monkeypatch.setattr("farm.source.git.check_remote_tag", lambda *_: None)
 
-    def everything(repository: object, url: str, *_: object) -> None:
-        repository.run("fetch", "-q", url, "+refs/*:refs/*")  # type: ignore[attr-defined]
+    def everything(repository: GitRepository, url: str, *_: object) -> None:
+        repository.run("fetch", "-q", url, "+refs/*:refs/*")
 
     monkeypatch.setattr("farm.source.git.fetch_commit", everything)
     with pytest.raises(TagMovedError):
@@ -166,9 +168,7 @@ def test_repository_that_is_not_there(taker: Taker) -> None:
         taker(GitPin(url=BASE + "nothing", commit="a" * 40))
 
 
-def test_user_configuration_of_git_is_honoured(
-    repo: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_user_configuration_of_git_is_honoured(repo: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = repo.commit({"a": "1"})
     config = tmp_path / "gitconfig"
     config.write_text(f'[url "{tmp_path}/repos/"]\n\tinsteadOf = {BASE}\n')

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.source.scrub import has_credentials, scrub, secrets_of, without_credentials
@@ -11,6 +11,7 @@ SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126, blacklist_c
 )
 
 
+@settings(deadline=None)
 @given(SECRETS, SECRETS)
 def test_no_password_of_an_address_survives(user: str, password: str) -> None:
     text = f"fatal: unable to access 'https://{user}:{password}@git.example.test/x/': refused"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from farm.source.tree import scan, tree_digest, write_tar
 
-NAMES = st.text(st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=8).filter(
+NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
     lambda name: name not in {".", ".."}
 )
 FILES = st.dictionaries(NAMES, st.tuples(st.binary(max_size=64), st.booleans()), max_size=8)
@@ -39,7 +39,9 @@ def test_digest_and_tar_do_not_depend_on_order_times_or_umask(
     folders: dict[str, dict[str, tuple[bytes, bool]]], seed: int
 ) -> None:
     # A name that is also a folder would depend on the order: such trees cannot exist on disk.
-    folders = {f: {n: w for n, w in files.items() if f or n not in {"a", "ä", "z" * 120}} for f, files in folders.items()}
+    folders = {
+        f: {n: w for n, w in files.items() if f or n not in {"a", "ä", "z" * 120}} for f, files in folders.items()
+    }
     folders = {f: {n: w for n, w in files.items() if f != "a" or n != "b"} for f, files in folders.items()}
     results = []
     for number in (seed, seed + 10):
