@@ -8,7 +8,7 @@ FARM := .venv/bin/farm
 DEV ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down clean
+.PHONY: help setup demo test check docs up down clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -25,6 +25,7 @@ check: ## fast: format, lint, types, layers, unit tests
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -P infra/reference.py --check
 	.venv/bin/pytest -q tests/unit
 
 test: ## everything: format, lint, types, layers, all tests with Docker, S3, Prefect and signer really running
@@ -33,8 +34,13 @@ test: ## everything: format, lint, types, layers, all tests with Docker, S3, Pre
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -P infra/reference.py --check
 	$(FARM) images build
 	.venv/bin/pytest -q
+
+docs: ## write the generated half of docs/reference
+	@$(PYTHON) -m infra.setup --with-dev
+	.venv/bin/python -P infra/reference.py
 
 up: setup ## start the services
 	@$(FARM) up

@@ -46,7 +46,7 @@ def chain_steps(runtime: Runtime) -> dict[str, float]:
         times[name] = time.perf_counter() - start
         return result
 
-    build_package(runtime, REFERENCE, run=RunIdentity.new(str(uuid.uuid4())), call=call, force=True)
+    build_package(REFERENCE, run=RunIdentity.new(str(uuid.uuid4())), call=call, force=True)
     return times
 
 

@@ -31,7 +31,7 @@ class FarmError(Exception):
 
     exit_code: ClassVar[int] = 1
     infrastructure: ClassVar[bool] = False
-    """True where the same call can succeed later with the same inputs (network, server down): flows retry only these."""
+    """True where the same call can succeed later with the same inputs (a server is down): only these are retried."""
     default_remedy: ClassVar[str] = "Report this with the log; it is a defect of farm."
 
     def __init__(self, message: str, *, remedy: str = "", details: dict[str, Any] | None = None) -> None:

@@ -35,8 +35,8 @@ def errors() -> str:
     lines = [
         "# Errors",
         "",
-        "Every error has a class and an exit code of its own. *Again* says whether the same call can succeed later with the",
-        "same inputs; flows retry only those. Exit code 2 is a mistake in the command line.",
+        "Every error has a class and an exit code of its own. *Again* says whether the same call can succeed later",
+        "with the same inputs; flows retry only those. Exit code 2 is a mistake in the command line.",
         "",
         "| exit code | class | what happened | what to do | again |",
         "|--:|---|---|---|---|",
@@ -70,9 +70,9 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "`farm.toml` is found upward from the working folder, or named by `FARM_CONFIG`. A variable wins over the file:",
-        "`FARM_DATA=…`, and with two underscores for a nested setting: `FARM_S3__ENDPOINT=…`. Relative paths are relative to the",
-        "folder of `farm.toml`. An unknown key is an error.",
+        "`farm.toml` is found upward from the working folder, or named by `FARM_CONFIG`. A variable wins over the",
+        "file: `FARM_DATA=…`, and with two underscores for a nested setting: `FARM_S3__ENDPOINT=…`. Relative paths",
+        "are relative to the folder of `farm.toml`. An unknown key is an error.",
         "",
         "| setting | variable | type | default | meaning |",
         "|---|---|---|---|---|",
@@ -86,9 +86,14 @@ def settings() -> str:
     return "\n".join(lines) + "\n"
 
 
+def recipe() -> dict[str, str]:
+    """Return the JSON schema of recipes and its table."""
+    return {"recipe.schema.json": schema.schema_json(), "recipe.md": schema.reference_markdown()}
+
+
 def main() -> int:
     """Write or compare; return 1 when `--check` finds a difference."""
-    wanted = {"cli.md": cli(), "errors.md": errors(), "settings.md": settings(), **schema.documents()}
+    wanted = {"cli.md": cli(), "errors.md": errors(), "settings.md": settings(), **recipe()}
     stale = []
     for name, text in sorted(wanted.items()):
         path = REFERENCE / name

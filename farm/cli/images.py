@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from farm.cli import options
 from farm.cli.options import Force, Json
 from farm.cli.render import Renderer
-from farm.config import load_settings
 
 __all__ = ["app"]
 
@@ -25,11 +25,11 @@ def build_images(
     json: Json = False,
 ) -> None:
     """Make the builder images from their definitions. An unchanged definition is not built again."""
-    from farm.image.builder import ensure_image  # noqa: PLC0415 - the Docker SDK is imported with it
-    from farm.image.definition import image_names  # noqa: PLC0415 - the same
+    from farm.image.builder import ensure_image
+    from farm.image.definition import image_names
 
     renderer = Renderer(json=json)
-    settings = load_settings()
+    settings = options.settings()
     made = []
     for name in names or image_names(settings.images):
         with renderer.step(name) as line:
@@ -42,12 +42,12 @@ def build_images(
 @app.command("list")
 def list_images(*, json: Json = False) -> None:
     """Show the builder images of this host with their identities."""
-    from farm.errors import ImageMissingError  # noqa: PLC0415 - caught here only
-    from farm.image.builder import find_image  # noqa: PLC0415 - the Docker SDK is imported with it
-    from farm.image.definition import image_names  # noqa: PLC0415 - the same
+    from farm.errors import ImageMissingError
+    from farm.image.builder import find_image
+    from farm.image.definition import image_names
 
     renderer = Renderer(json=json)
-    settings = load_settings()
+    settings = options.settings()
     rows, found = [], []
     for name in image_names(settings.images):
         try:

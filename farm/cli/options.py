@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-__all__ = ["Force", "Json", "Reference"]
+if TYPE_CHECKING:
+    from farm.config import Settings
+
+__all__ = ["Files", "Force", "Json", "Reference", "settings"]
+
+
+def settings() -> Settings:
+    """Read the settings, when a verb runs: reading them imports more than `farm --help` may cost."""
+    from farm.config import load_settings
+
+    return load_settings()
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Force = Annotated[bool, typer.Option("--force", help="Build although the result is known; equal bytes are expected.")]

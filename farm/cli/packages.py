@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from farm import log
+from farm.cli import options
 from farm.cli.options import Force, Json, Reference
 from farm.cli.render import Renderer
-from farm.config import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +34,15 @@ def show_outcome(renderer: Renderer, outcome: Outcome) -> None:
 
 
 def build(reference: Reference, *, force: Force = False, json: Json = False) -> None:
-    """Build a package in this process: every step of a submitted build, without a Prefect server. For writing recipes."""
-    from farm.pipeline import build_package, describe  # noqa: PLC0415 - `farm --help` does not pay for it
-    from farm.pipeline.identity import RunIdentity  # noqa: PLC0415 - the same
-    from farm.pipeline.runtime import Runtime  # noqa: PLC0415 - the same
+    """Build a package in this process: every step of a submitted build, without a server. For writing recipes."""
+    from farm import log
+    from farm.pipeline import build_package, describe
+    from farm.pipeline.identity import RunIdentity
+    from farm.pipeline.runtime import Runtime
 
     renderer = Renderer(json=json)
     log.configure(level="WARNING")
-    runtime = Runtime(load_settings())
+    runtime = Runtime(options.settings())
 
     def call(name: str, step: Callable[..., T], /, *values: Any) -> T:
         with renderer.step(name) as line:
@@ -51,24 +51,25 @@ def build(reference: Reference, *, force: Force = False, json: Json = False) -> 
         return result
 
     with log.about(reference):
-        outcome = build_package(runtime, reference, run=RunIdentity.new(str(uuid.uuid4())), call=call, force=force)
+        outcome = build_package(reference, run=RunIdentity.new(str(uuid.uuid4())), call=call, force=force)
     show_outcome(renderer, outcome)
 
 
 def lock(
     reference: Reference,
     *,
-    check: Annotated[bool, typer.Option("--check", help="Resolve again and report differences; write nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Resolve, report differences, write nothing.")] = False,
     json: Json = False,
 ) -> None:
     """Write (or rewrite) the lock of a recipe version: every file its build may read, with its digest and origin."""
-    from farm.pipeline.locking import write_recipe_lock  # noqa: PLC0415 - `farm --help` does not pay for it
-    from farm.pipeline.runtime import Runtime  # noqa: PLC0415 - the same
+    from farm import log
+    from farm.pipeline.locking import write_recipe_lock
+    from farm.pipeline.runtime import Runtime
 
     renderer = Renderer(json=json)
     log.configure(level="WARNING")
     with log.about(reference), renderer.step("lock") as line:
-        change = write_recipe_lock(Runtime(load_settings()), reference, check=check)
+        change = write_recipe_lock(Runtime(options.settings()), reference, check=check)
         line.text = f"{change.files} files"
     renderer.line(f"{'would write' if check else 'wrote'} {change.path}")
     for sign, names in (("+", change.added), ("-", change.removed)):
@@ -76,7 +77,7 @@ def lock(
             renderer.plain(f"  {sign} {name}")
     renderer.data(change.model_dump(mode="json"))
     if check and not change.same:
-        from farm.errors import LockStaleError  # noqa: PLC0415 - raised here only
+        from farm.errors import LockStaleError
 
         raise LockStaleError(f"the lock of {change.package} is not what would be resolved now")
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from farm.cli import options
 from farm.cli.options import Json
 from farm.cli.render import Renderer
-from farm.config import load_settings
 from farm.errors import RecipeError
 
 __all__ = ["app"]
@@ -27,10 +27,10 @@ def check(
     json: Json = False,
 ) -> None:
     """Lint recipes: file, line, what is wrong, the nearest known word. Exit code 10 when there is an error."""
-    from farm.recipe import lint  # noqa: PLC0415 - the YAML reader is imported with it
+    from farm.recipe import lint
 
     renderer = Renderer(json=json)
-    settings = load_settings()
+    settings = options.settings()
     problems = lint.check(paths or [settings.recipes], settings)
     for problem in problems:
         renderer.plain(str(problem))

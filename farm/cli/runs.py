@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import options
 from farm.cli.options import Force, Json, Reference
 from farm.cli.render import Renderer
-from farm.config import load_settings
 
 if TYPE_CHECKING:
     from farm.flows.client import RunInfo, RunOutcome
@@ -27,10 +27,10 @@ def submit_recipe(
     json: Json = False,
 ) -> None:
     """Submit the build of one recipe version; prints the run and its address in the Prefect UI."""
-    from farm.flows import client  # noqa: PLC0415 - httpx is imported with it
+    from farm.flows import client
 
     renderer = Renderer(json=json)
-    settings = load_settings()
+    settings = options.settings()
     run = client.submit(settings, reference, force=force)
     renderer.line(f"run [bold]{run.name}[/] {run.id}")
     renderer.line(f"  {run.url}")
@@ -57,10 +57,10 @@ def logs(
     json: Json = False,
 ) -> None:
     """Print the log of a flow run."""
-    from farm.flows import client  # noqa: PLC0415 - httpx is imported with it
+    from farm.flows import client
 
     renderer = Renderer(json=json)
-    settings = load_settings()
+    settings = options.settings()
     if follow:
         info = client.find_run(settings, run)
         _finish(renderer, info, client.follow(settings, info.id, on_log=renderer.plain))

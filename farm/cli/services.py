@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import options
 from farm.cli.options import Json
 from farm.cli.render import Renderer
-from farm.config import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,28 +36,28 @@ def _show(renderer: Renderer, states: Sequence[ServiceState]) -> None:
 
 def up(names: Names = None, *, json: Json = False) -> None:
     """Start the embedded services: object store, signer, index, Prefect server and worker. Running ones are kept."""
-    from farm import services  # noqa: PLC0415 - psutil and httpx are imported with it
+    from farm import services
 
     renderer = Renderer(json=json)
-    states = services.up(load_settings(), names or None, progress=lambda text: renderer.note(f"[dim]{text}[/]"))
+    states = services.up(options.settings(), names or None, progress=lambda text: renderer.note(f"[dim]{text}[/]"))
     _show(renderer, states)
 
 
 def down(names: Names = None, *, json: Json = False) -> None:
     """Stop the embedded services. Data stays."""
-    from farm import services  # noqa: PLC0415 - psutil and httpx are imported with it
+    from farm import services
 
     renderer = Renderer(json=json)
-    _show(renderer, services.down(load_settings(), names or None))
+    _show(renderer, services.down(options.settings(), names or None))
 
 
 def status(*, json: Json = False) -> None:
     """Show the services, their addresses (the Prefect UI among them) and logs. Exit code 93 when one is not healthy."""
-    from farm import services  # noqa: PLC0415 - psutil and httpx are imported with it
-    from farm.errors import ServiceError  # noqa: PLC0415 - raised at the end only
+    from farm import services
+    from farm.errors import ServiceError
 
     renderer = Renderer(json=json)
-    states = services.status(load_settings())
+    states = services.status(options.settings())
     _show(renderer, states)
     if not all(s.healthy for s in states):
         raise typer.Exit(ServiceError.exit_code)
@@ -65,9 +65,9 @@ def status(*, json: Json = False) -> None:
 
 def serve(*, port: Annotated[int, typer.Option(help="Port on loopback; 0 = a free one.")] = 0) -> None:
     """Serve the repository to pip and uv in the foreground (`farm up` does it in the background)."""
-    from farm.repository import serve as serving  # noqa: PLC0415 - starlette and uvicorn are imported with it
+    from farm.repository import serve as serving
 
-    serving.serve(load_settings(), port=port)
+    serving.serve(options.settings(), port=port)
 
 
 def register(app: typer.Typer) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import options
 from farm.cli.options import Files, Json
 from farm.cli.render import Renderer
-from farm.config import load_settings
 from farm.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def verify(
     json: Json = False,
 ) -> None:
     """Verify files with what lies beside them: signature, log inclusion, digest, provenance, SBOMs. Works offline."""
-    from pathlib import Path as FilePath  # noqa: PLC0415 - beside its one use
+    from pathlib import Path as FilePath
 
-    from farm.consumer.verify import verify as verify_file  # noqa: PLC0415 - sigstore is imported with it
-    from farm.trust.identity import ExpectedIdentity, expected_identity  # noqa: PLC0415 - the same
-    from farm.trust.verify import load_trust  # noqa: PLC0415 - the same
+    from farm.consumer.verify import verify as verify_file
+    from farm.trust.identity import ExpectedIdentity, expected_identity
+    from farm.trust.verify import load_trust
 
     renderer = Renderer(json=json)
-    settings = load_settings()
+    settings = options.settings()
     own = expected_identity(settings)
     expected = ExpectedIdentity(builder=identity or own.builder, issuer=issuer or own.issuer)
     trust = load_trust(FilePath(trust_config) if trust_config else settings.trust_config_path)
@@ -57,7 +57,7 @@ def verify(
 
 
 def _fetch(renderer: Renderer, index: str, files: list[Path]) -> None:
-    from farm.consumer.fetch import fetch_sidecars  # noqa: PLC0415 - httpx is imported with it
+    from farm.consumer.fetch import fetch_sidecars
 
     for path in files:
         for name in fetch_sidecars(index, path, path.parent):

@@ -101,7 +101,7 @@ class Ecosystem(Protocol):
         embed: Callable[[Artifact], Mapping[str, bytes]],
         ctx: StepContext,
     ) -> tuple[Artifact, ...]:
-        """Set platform tags, embed the documents that `embed` returns (name → bytes) for the artifact, write the archive canonically.
+        """Set platform tags, embed what `embed` returns for the artifact (name → document), write it canonically.
 
         Raises:
             PlatformTagError, GuardError, UnsafeArchiveError.

@@ -125,7 +125,7 @@ def build_package(reference: str, force: bool = False) -> State[Any]:  # noqa: F
         settings = load_settings()
         runtime = Runtime(settings)
         tasks = _Tasks(runtime, reference, run_id)
-        outcome = chain.build_package(runtime, reference, run=RunIdentity.new(str(run_id)), call=tasks, force=force)
+        outcome = chain.build_package(reference, run=RunIdentity.new(str(run_id)), call=tasks, force=force)
     except FarmError as error:
         return Failed(message=as_message(error))
     _leave_artifacts(settings, outcome, tasks.signed)

@@ -51,7 +51,7 @@ class Byproduct(Value):
 
 
 class RunResult(Value):
-    """What happened in one run, told to the signer beside the file; it is marked as the worker's word in the statement."""
+    """What happened in one run, told to the signer beside the file; the statement marks it as the worker's word."""
 
     finished_on: str
     probe: str

@@ -96,7 +96,7 @@ class BuildSpec(Value):
     env: dict[str, str] = Field(default_factory=dict)
     config_settings: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
     tags: str = ""
-    """The expected compatibility of the result, in the words of the ecosystem (Python: `py3-none-any` or `cp311-cp311-linux`)."""
+    """What must come out, in the words of the ecosystem (Python: `py3-none-any` or `cp311-cp311-linux`)."""
     source_date_epoch: int | None = Field(default=None, ge=315532800)
     waivers: tuple[Waiver, ...] = ()
 

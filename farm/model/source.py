@@ -19,7 +19,7 @@ class SourceSnapshot(Value):
     strength: Literal["git", "archive"]
     """`archive` is the weaker: an upload, not the repository."""
     uri: str
-    """SPDX/SLSA download location: `git+https://…@refs/tags/…`, `pkg:pypi/name@version?…`, or the URL; no credentials."""
+    """Download location: `git+https://…@refs/tags/…`, `pkg:pypi/name@version?…`, or the URL; no credentials."""
     tree_digest: Sha256
     """Over the sorted (path, mode, kind, SHA-256) of every file, `.git` excluded."""
     archive: BlobRef

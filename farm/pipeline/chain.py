@@ -1,7 +1,7 @@
 """The order of the steps: one function that every way of running a build goes through.
 
-`call` runs one step: in the process with a progress line (`farm build`) or as a Prefect task (`farm submit`). The order,
-and what is handed from step to step, is written here and nowhere else.
+`call` runs one step: in the process with a progress line (`farm build`) or as a Prefect task (`farm submit`). The
+order, and what is handed from step to step, is written here and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from farm.model.outcome import Outcome
-    from farm.pipeline.runtime import Runtime
 
 __all__ = ["Call", "RunIdentity", "build_package"]
 
@@ -30,14 +29,13 @@ class Call(Protocol):
         ...
 
 
-def build_package(rt: Runtime, reference: str, *, run: RunIdentity, call: Call, force: bool = False) -> Outcome:
+def build_package(reference: str, *, run: RunIdentity, call: Call, force: bool = False) -> Outcome:
     """Build, test, sign and publish one package version.
 
     Args:
-        rt: the means.
         reference: `python/markupsafe`, `python/markupsafe@3.0.2` or a path.
         run: which run this is.
-        call: how a step is run.
+        call: how a step is run; it knows the runtime.
         force: build although the build key is known; other bytes than the published ones are an error.
 
     Returns:
@@ -60,5 +58,3 @@ def build_package(rt: Runtime, reference: str, *, run: RunIdentity, call: Call, 
     report = call("test", steps.test, job, lock, artifacts)
     signed = call("sign", steps.sign, job, built, notes, artifacts, report)
     return call("publish", steps.publish, job, built, artifacts, report, signed)
-
-

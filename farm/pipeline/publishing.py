@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from farm.errors import GuardError
 from farm.evidence.facts import read_bundle
-from farm.repository.sigstore_gate import open_gate
 from farm.repository.model import BUNDLE, PROVENANCE_BUNDLE, Publication, PublishFile
 from farm.repository.publish import publish, publish_trust_config
+from farm.repository.sigstore_gate import open_gate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,9 +61,7 @@ def publish_build(
     )
     gate = open_gate(rt.settings)
     with rt.scratch("publish") as work:
-        publish(
-            publication, vault=rt.vault, store=rt.repository, gate=gate, run_dir=rt.settings.run_dir, work=work
-        )
+        publish(publication, vault=rt.vault, store=rt.repository, gate=gate, run_dir=rt.settings.run_dir, work=work)
     publish_trust_config(rt.repository, rt.settings.trust_config_path)
     return min(read_bundle(file.provenance).slsa_level for file in signed)
 

@@ -1,4 +1,4 @@
-"""What one process needs to run steps: settings, vault, sandbox, ecosystems. Made late, so that cheap verbs stay cheap."""
+"""What one process needs to run steps: settings, vault, sandbox, ecosystems; each made on its first use."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
+    from farm.model.build import Artifact, BuildResult, FileNote, TestReport
     from farm.model.lock import Lock, LockedFile
     from farm.model.plan import ArchivePin, BuildPlan
     from farm.model.source import SourceSnapshot
@@ -163,9 +163,7 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
     return InputsReport(total=len(lock.files), fetched=fetched, size=sum(f.size for f in lock.files))
 
 
-def open_job(
-    rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, run: RunIdentity
-) -> OpenJob:
+def open_job(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, run: RunIdentity) -> OpenJob:
     """Tell the signer what is about to be built, before foreign code runs; it keeps the record and gives a token.
 
     Raises:
@@ -261,7 +259,8 @@ def sign(
     """Step 10: write the SBOM documents beside each file and have the signer sign the file and its provenance.
 
     Raises:
-        SignerUnavailableError, SigningRefusedError, NotReproducibleError (an earlier build of this key gave other bytes).
+        SignerUnavailableError, SigningRefusedError.
+        NotReproducibleError: an earlier build of this key gave other bytes.
     """
     from farm.evidence import documents as sboms  # noqa: PLC0415 - the SBOM libraries are imported with it
     from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it

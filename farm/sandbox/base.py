@@ -38,7 +38,7 @@ class Unpack:
 
 @dataclass(frozen=True)
 class Step:
-    """One command: argument list, working folder, additions to the environment; `name` is what errors and logs call it."""
+    """One command: argument list, working folder, additions to the environment; errors and logs call it `name`."""
 
     name: str
     argv: tuple[str, ...]

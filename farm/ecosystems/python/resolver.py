@@ -20,7 +20,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from uv import find_uv_bin
 
 from farm.ecosystems.python.target import python_version, resolver_platform, supported_tags
-from farm.errors import ResolutionError
+from farm.errors import InputUnavailableError, ResolutionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Indexes", "Pin", "parse_requirements", "resolve"]
 
 _TIMEOUT = 600
+_NO_SOLUTION = 1
+"""Exit code of uv when it has read everything and found none; 2 is everything else."""
 _KEPT_UV_VARIABLES = frozenset(
     {"UV_CACHE_DIR", "UV_HTTP_TIMEOUT", "UV_INSECURE_HOST", "UV_KEYRING_PROVIDER", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"}
 )
@@ -106,6 +108,7 @@ def resolve(
 
     Raises:
         ResolutionError: no solution in wheels; the resolver's words are in the message.
+        InputUnavailableError: an index does not answer, or not as an index does.
     """
     if not requirements:
         return ()
@@ -123,13 +126,21 @@ def resolve(
     # uv would keep the versions of an earlier output.
     (work / "pylock.toml").unlink(missing_ok=True)
     try:
-        done = subprocess.run(  # noqa: PLW1510 - the exit code is looked at below
-            argv, env=_environment(os.environ, indexes), cwd=work, capture_output=True, text=True, timeout=_TIMEOUT
+        done = subprocess.run(
+            argv,
+            env=_environment(os.environ, indexes),
+            cwd=work,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ResolutionError(f"the resolver did not end within {_TIMEOUT} s") from error
-    if done.returncode != 0:
-        words = _CREDENTIALS.sub("", done.stderr).strip()[-4000:]
+        raise InputUnavailableError(f"the resolver did not end within {_TIMEOUT} s") from error
+    words = _CREDENTIALS.sub("", done.stderr).strip()[-4000:]
+    if done.returncode not in {0, _NO_SOLUTION}:
+        raise InputUnavailableError(f"the resolver could not read the index:\n{words}", details={"resolver": words})
+    if done.returncode:
         raise ResolutionError(
             f"no solution in wheels for {', '.join(requirements)}:\n{words}", details={"resolver": words}
         )

@@ -115,3 +115,10 @@ def test_an_index_that_swaps_a_file_between_resolving_and_fetching(
         pytest.raises(InputUnavailableError, match="with the digest that was resolved"),
     ):
         fetcher.files(pins)
+
+
+def test_an_index_that_is_down_is_an_infrastructure_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    with pytest.raises(InputUnavailableError) as caught:
+        resolve(["sample"], target=TARGET, indexes=Indexes("http://127.0.0.1:9/simple/"), work=tmp_path)
+    assert caught.value.infrastructure
