@@ -140,12 +140,13 @@ def _bind(path: Path) -> None:
 
 
 @pytest.fixture
-def deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    short = Path(tempfile.mkdtemp(prefix="f", dir="/tmp"))
-    monkeypatch.setattr(tempfile, "tempdir", str(short))
-    settings = Settings(data=tmp_path / ("d" * 120))
-    registry.run_folder(settings)
-    return settings
+def deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    with tempfile.TemporaryDirectory(prefix="f", dir="/tmp") as short:
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        settings = Settings(data=tmp_path / ("d" * 120))
+        registry.run_folder(settings)
+        yield settings
+        monkeypatch.undo()
 
 
 def test_long_socket_path_gets_a_short_private_one_with_a_link(deep: Settings) -> None:
