@@ -73,14 +73,17 @@ def make(root: Path, *, dev: bool) -> None:
             run(sys.executable, "-m", "venv", "--clear", str(venv))
     (venv / _STAMP).unlink(missing_ok=True)
     uv = found or _install_uv(root, venv)
-    groups = ["--no-default-groups", *(["--group", "dev"] if dev else [])]
+    groups = ["--no-default-groups", "--group", "build", *(["--group", "dev"] if dev else [])]
     with tempfile.TemporaryDirectory(prefix="farm-setup-") as folder:
         requirements = Path(folder) / "requirements.txt"
         export = ["export", "--frozen", "--no-emit-project", "--no-annotate", "--no-header", "--quiet"]
         run(uv, *export, "--project", str(root), *groups, "--output-file", str(requirements), env=env)
-        run(uv, "pip", "sync", "--require-hashes", "--python", str(python), str(requirements), env=env)
+        # Compiled now: every command of farm is a new process, and would compile what it imports again otherwise.
+        sync = ["pip", "sync", "--require-hashes", "--compile-bytecode"]
+        run(uv, *sync, "--python", str(python), str(requirements), env=env)
     # The project itself, where it stands: its dependencies are there already.
-    run(uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python), "--editable", str(root), env=env)
+    project = ["pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", str(python)]
+    run(uv, *project, "--editable", str(root), env=env)
     stamp = {**_stamp(root), "dev": dev}
     (venv / _STAMP).write_text(json.dumps(stamp, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -37,7 +37,7 @@ class Claim(Value):
 
 _RULES: tuple[tuple[int, str, str], ...] = (
     (1, "provenance_signed", "it is not shown that the signer writes and signs the provenance"),
-    (2, "hosted", "builds run on a workstation"),
+    (2, "hosted", "it is not shown that builds run on a service and not on a workstation"),
     (3, "signer_own_user", "it is not shown that the signer runs as a user of its own"),
     (3, "worker_apart_from_signer", "a worker that holds the Docker socket may run on the signer's host"),
     (3, "sandbox_isolated", "the signer has not seen for itself that builds run in fresh, probed sandboxes"),

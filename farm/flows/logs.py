@@ -50,7 +50,8 @@ def _current() -> logging.Logger | logging.LoggerAdapter[Any]:
 def render(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
     """Return `[package] event key=value …` of one event (a structlog processor)."""
     package = event.pop("package", "")
-    text = str(event.pop("event", ""))
+    step = event.pop("step", "")
+    text = ": ".join(filter(None, (str(step), str(event.pop("event", "")))))
     trace = event.pop("exception", "")
     event.pop("module", None)
     parts = [f"[{package}]"] if package else []
@@ -66,9 +67,17 @@ class _NoEcho(logging.Filter):
         return not (isinstance(error, FailedRun) and MARK in str(error))
 
 
+class _NoRoutine(logging.Filter):
+    """Drops Prefect's own line about each task that went well: farm says it with the package and what came out."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.getMessage() != "Finished in state Completed()"
+
+
 def forward() -> None:
     """Send farm's log to Prefect from now on, in this process."""
     logging.getLogger("prefect.flow_runs").addFilter(_NoEcho())
+    logging.getLogger("prefect.task_runs").addFilter(_NoRoutine())
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.format_exc_info, render],
         wrapper_class=structlog.make_filtering_bound_logger("INFO"),

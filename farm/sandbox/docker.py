@@ -161,12 +161,14 @@ class _Run:
         self._sink = sink
 
     def go(self, expected: Expectation) -> SandboxResult:
-        with engine_errors(f"{self._request.label}: start the sandbox"):
+        with engine_errors(f"{self._request.label}: attach to the sandbox"):
+            # Before the start, so that nothing it says is lost: there is no log driver.
             attached = self._api.attach_socket(self._name, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-            self._api.start(self._name)
         # The SDK wraps the socket of a local engine in a read-only file object.
         wire = cast("Wire", getattr(attached, "_sock", attached))
         try:
+            with engine_errors(f"{self._request.label}: start the sandbox"):
+                self._api.start(self._name)
             stream = AttachStream(wire, self._sink)
             verdict = self._probe(stream, expected)
             started = time.monotonic()
@@ -178,12 +180,11 @@ class _Run:
             attached.close()
             wire.close()
         _raise_limit(report, self._request, self._sink.tail)
-        peak = round(report.peak_memory / _MIB) if report.peak_memory > 0 else None
         return SandboxResult(
             exit_code=report.exit_code,
             failed_step=report.failed_step,
             probe=verdict,
-            usage=Usage(seconds=seconds, peak_memory_mb=peak),
+            usage=Usage(seconds=seconds, peak_memory_mb=_mib(report.peak_memory)),
             log_tail=self._sink.tail,
         )
 
@@ -209,7 +210,7 @@ class _Run:
             return receive_output(stream, self._request.output, limits.output_mb * _MIB)
         except TimeoutError as error:
             msg = f"{self._request.label}: ran longer than {limits.time_seconds} s"
-            raise SandboxTimeoutError(msg) from error
+            raise SandboxTimeoutError(msg, details={"log_tail": self._sink.tail}) from error
         except EOFError as error:
             self._raise_broken(error)
 
@@ -284,6 +285,10 @@ def _check_mounts(request: SandboxRequest) -> None:
         if mode & needed != needed:
             msg = f"{request.label}: the input {mount.source} is not readable for the sandbox's user"
             raise FarmError(msg)
+
+
+def _mib(size: int) -> int | None:
+    return round(size / _MIB) if size > 0 else None
 
 
 def _last_line(tail: str) -> str:

@@ -54,7 +54,7 @@ class Runner:
             self._watch.refused += 1
             return 126, self._watch.reached()
         except OSError as error:
-            say(f"{step['name']}: cannot start {step['argv'][0]}: {error.strerror}")
+            say(f"{step['name']}: cannot start {step['argv'][0]}: {error.strerror} ({error.filename})")
             return (127 if error.errno == errno.ENOENT else 126), self._watch.reached()
         with contextlib.suppress(OSError):
             # Where memory runs out the step goes first, not the guest that has to tell of it.

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["compose"]
 
-_WORKSTATION = "workstation"
-
 
 def compose(
     data: Path, *, namespace: str, host: str, builder: str, token_seconds: int
@@ -65,8 +63,8 @@ def compose(
 
 
 def _builder_claim(namespace: str, builder: str) -> BuilderClaim:
-    """Describe the builder. The signer knows two of the facts for sure; what it cannot see counts as missing."""
-    found = claim(BuilderFacts(provenance_signed=True, hosted=builder != _WORKSTATION))
+    """Describe the builder. The signer knows one of the facts for sure; what it cannot see counts as missing."""
+    found = claim(BuilderFacts(provenance_signed=True))
     return BuilderClaim(
         id=builder_id(namespace, builder),
         build_type_namespace=namespace,

@@ -57,7 +57,7 @@ def test_hooks_filters_and_attributes_run_nothing(
         {
             ".gitattributes": "*.txt filter=evil diff=evil merge=evil\n*.bin filter=lfs\n*.c text eol=crlf ident\n",
             "a.txt": "content\n",
-            "big.bin": "version https://git-lfs.github.com/spec/v1\n",
+            "big.bin": "oid sha256:0\n",
             "x.c": "$Id$\nline\n",
             ".lfsconfig": "[lfs]\n\turl = ext::x\n",
         }

@@ -95,15 +95,16 @@ def test_commit_without_tag_and_behind_the_branch(repo: GitRepo, taker: Taker) -
 
 
 def test_server_that_gives_no_single_commit_is_asked_for_all(
-    repo: GitRepo, taker: Taker, monkeypatch: pytest.MonkeyPatch
+    repo: GitRepo, taker: Taker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from farm.source import gitfetch  # noqa: PLC0415 - patched here alone
-
     commit = repo.commit({"a": "1"})
     repo.commit({"a": "2"})
-    monkeypatch.setattr(gitfetch, "_FETCH", (*gitfetch._FETCH, "--upload-pack=git -c protocol.version=0 upload-pack"))
-    monkeypatch.setenv("GIT_PROTOCOL", "version=0")
+    # In the first protocol a server gives only what a branch or tag points to.
+    config = tmp_path / "gitconfig"
+    config.write_text("[protocol]\n\tversion = 0\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     assert taker(GitPin(url=URL, commit=commit)).commit == commit
+    assert "fetching the whole history" in "".join(capfd.readouterr())
 
 
 def test_sha256_repositories(tmp_path: Path, taker: Taker) -> None:
