@@ -50,7 +50,9 @@ class Runtime:
     def sandbox(self) -> Sandbox:
         """Where foreign code runs."""
         from farm.sandbox.docker import DockerSandbox  # noqa: PLC0415 - the Docker SDK is imported with it
+        from farm.sandbox.engine import remove_orphans  # noqa: PLC0415 - the same
 
+        remove_orphans(self.settings)  # of farm processes that were killed
         return DockerSandbox(self.settings)
 
     def ecosystem(self, name: str) -> Ecosystem:

@@ -13,6 +13,7 @@ from farm.model.base import BlobRef, Value
 from farm.model.evidence import Byproduct, JobRecord, RunResult, SbomFacts, SignedFile
 from farm.model.outcome import InputsReport, Outcome, OutcomeFile
 from farm.model.plan import Target
+from farm.pipeline.ahead import import_ahead
 from farm.pipeline.key import RULES_VERSION, key_fields
 from farm.recipe.catalog import find_recipe
 from farm.recipe.locks import lock_path, read_lock, target_key
@@ -197,6 +198,7 @@ def build(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     Raises:
         BuildFailedError, IsolationError and the sandbox's other errors.
     """
+    import_ahead("farm.evidence.documents", "farm.pipeline.publishing")
     with rt.context("build", rt.image(plan.build.image)) as context:
         return rt.ecosystem(plan.package.ecosystem).build(plan, snapshot, lock, context)
 

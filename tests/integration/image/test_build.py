@@ -14,6 +14,7 @@ from farm.model.base import BlobRef, sha256_bytes
 from farm.model.plan import Limits
 from farm.sandbox.base import SandboxRequest, Step
 from farm.sandbox.docker import DockerSandbox
+from farm.sandbox.engine import connected
 
 if TYPE_CHECKING:
     from farm.model.build import ImageIdentity
@@ -161,6 +162,9 @@ def test_an_image_of_the_users_own_can_be_the_base(settings: Settings, image: Im
     assert one.base == image.image_id
     assert one.digest == other.digest != image.digest
     assert "pip-" in ask(settings, one, tmp_path, "ls", "/opt/farm-wheels")
+    with connected(own) as api:
+        for made in (one, other):
+            api.remove_image(made.image_id, force=True)
 
 
 def test_a_base_that_is_not_there_is_named(settings: Settings, tmp_path: Path) -> None:
