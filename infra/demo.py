@@ -23,6 +23,7 @@ from rich.console import Console
 from farm.config import load_settings
 from farm.consumer.fetch import fetch_sidecars
 from farm.errors import FarmError
+from farm.recipe.catalog import find_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FARM = str(Path(sys.prefix) / "bin" / "farm")
 PACKAGE = "markupsafe"
 RECIPE = f"python/{PACKAGE}"
+ITSELF = "python/farm"
 
 
 class StepError(Exception):
@@ -99,6 +101,24 @@ def _consumer_environment() -> dict[str, str]:
     """Return the environment of somebody who knows nothing of farm but one index URL."""
     keep = ("PATH", "HOME", "LANG", "TMPDIR")
     return {k: v for k, v in os.environ.items() if k in keep}
+
+
+def build_itself(demo: Demo) -> None:
+    """Build farm from its own repository: a git source, the commit that its recipe pins, out of this checkout's history.
+
+    Raises:
+        StepError: the build failed.
+    """
+    demo.title("farm builds itself from git: the pinned commit out of this checkout's own history")
+    pins = find_recipe(load_settings().recipes, ITSELF)
+    commit = pins.recipe.versions[pins.version].commit or ""
+    there = subprocess.run(
+        ["git", "cat-file", "-e", f"{commit}^{{commit}}"], check=False, cwd=ROOT, capture_output=True
+    )
+    if there.returncode != 0:
+        demo.console.print(f"[yellow]left out: this checkout has no history with {commit} (a shallow clone?)[/]")
+        return
+    demo.command(FARM, "submit", "recipe", ITSELF, "--wait")
 
 
 def install(demo: Demo, index: str) -> None:
@@ -190,6 +210,9 @@ def play(demo: Demo) -> None:
         begun = time.monotonic()
         demo.run(title, FARM, *arguments)
         demo.timed(name, begun)
+    begun = time.monotonic()
+    build_itself(demo)
+    demo.timed("itself", begun)
     addresses = _addresses()
     index = f"{addresses['index']}/simple/"
     begun = time.monotonic()
