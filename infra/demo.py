@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from git import GitCommandError, InvalidGitRepositoryError, Repo
 from rich.console import Console
 
 from farm.config import load_settings
@@ -104,7 +105,7 @@ def _consumer_environment() -> dict[str, str]:
 
 
 def build_itself(demo: Demo) -> None:
-    """Build farm from its own repository: a git source, the commit that its recipe pins, out of this checkout's history.
+    """Build farm from its own repository: a git source, the commit that its recipe pins, from this checkout.
 
     Raises:
         StepError: the build failed.
@@ -112,10 +113,10 @@ def build_itself(demo: Demo) -> None:
     demo.title("farm builds itself from git: the pinned commit out of this checkout's own history")
     pins = find_recipe(load_settings().recipes, ITSELF)
     commit = pins.recipe.versions[pins.version].commit or ""
-    there = subprocess.run(
-        ["git", "cat-file", "-e", f"{commit}^{{commit}}"], check=False, cwd=ROOT, capture_output=True
-    )
-    if there.returncode != 0:
+    try:
+        with Repo(ROOT) as repo:
+            repo.git.cat_file("-e", f"{commit}^{{commit}}")
+    except (InvalidGitRepositoryError, GitCommandError):
         demo.console.print(f"[yellow]left out: this checkout has no history with {commit} (a shallow clone?)[/]")
         return
     demo.command(FARM, "submit", "recipe", ITSELF, "--wait")

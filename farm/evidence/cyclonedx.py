@@ -45,7 +45,7 @@ def cyclonedx(facts: SbomFacts) -> bytes:
             timestamp=timestamp(facts),
             lifecycles=[PredefinedLifecycle(LifecyclePhase.BUILD)],
             tools=ToolRepository(
-                components=[Component(name="farm", version=facts.farm_version, type=ComponentType.APPLICATION)]
+                components=[Component(name="farm", version=facts.rules, type=ComponentType.APPLICATION)]
             ),
             component=main,
             supplier=OrganizationalEntity(name=SUPPLIER),
@@ -173,7 +173,6 @@ def _image(facts: SbomFacts) -> dict[str, Any]:
         "version": image.digest,
         "properties": [
             {"name": "farm:image:base", "value": image.base},
-            {"name": "farm:image:definition-sha256", "value": image.definition},
             *({"name": "farm:image:layer", "value": layer} for layer in image.layers),
             *([{"name": "farm:image:packages-sha256", "value": image.packages.sha256}] if image.packages else []),
             {"name": "farm:image:platform", "value": image.platform},

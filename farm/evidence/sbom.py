@@ -93,9 +93,8 @@ def settled(facts: SbomFacts) -> SbomFacts:
 
 
 def document_id(facts: SbomFacts) -> UUID:
-    """Return the UUID (version 5) of a document: a function of everything in it but the file's own digest."""
-    basis = settled(facts).model_dump(mode="json", exclude={"file", "artifact"})
-    return uuid5(NAMESPACE_URL, canonical_json(basis).decode())
+    """Return the UUID (version 5) of a document: of the build key, which covers all of it, and the file's name."""
+    return uuid5(NAMESPACE_URL, canonical_json([facts.build_key, facts.filename]).decode())
 
 
 def timestamp(facts: SbomFacts) -> datetime:

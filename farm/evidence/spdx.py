@@ -116,7 +116,7 @@ def spdx(facts: SbomFacts) -> bytes:
     """Return the document: the same facts give the same bytes. `facts.file` None is the embedded form."""
     facts = settled(facts)
     created = timestamp(facts).strftime("%Y-%m-%dT%H:%M:%SZ")
-    tool = f"Tool: farm-{facts.farm_version}"
+    tool = f"Tool: farm-{facts.rules}"
     contents = [_content(number, note) for number, note in enumerate(facts.contents, start=1)]
     inputs = [_input(file) for file in facts.inputs]
     document = _Document(

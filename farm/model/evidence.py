@@ -93,5 +93,6 @@ class SbomFacts(Value):
     """The fixed environment of the build."""
     commands: tuple[tuple[str, ...], ...]
     build_key: Sha256
-    farm_version: str
+    rules: str
+    """Version of the build rules, not of farm: the documents say nothing that the build key does not cover."""
     kind: Literal["wheel"] = "wheel"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from farm import __version__, log
-from farm.errors import NotReproducibleError
+from farm.errors import LockMissingError, NotReproducibleError
 from farm.evidence.sbom import SbomFormat
 from farm.model.base import BlobRef, Value
 from farm.model.evidence import Byproduct, JobRecord, RunResult, SbomFacts, SignedFile
@@ -107,7 +107,11 @@ def lock(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot) -> Lock:
     Raises:
         LockMissingError, LockStaleError.
     """
-    found = read_lock(recipe_lock_path(rt, plan))
+    try:
+        found = read_lock(recipe_lock_path(rt, plan))
+    except LockMissingError as error:
+        remedy = f"Run `farm lock {plan.package}` and commit the file it writes."
+        raise LockMissingError(f"{plan.package}: {error.message}", remedy=remedy, details=error.details) from None
     rt.ecosystem(plan.package.ecosystem).check_lock(plan, snapshot, rt.image(plan.build.image), found)
     return found
 
@@ -375,7 +379,7 @@ def _sbom_facts(rt: Runtime, record: JobRecord, artifact: Artifact, file: BlobRe
         environment=ecosystem.environment(record.plan, record.snapshot),
         commands=ecosystem.commands(record.plan),
         build_key=record.build_key,
-        farm_version=record.farm_version,
+        rules=f"rules-{record.rules_version}",
     )
 
 

@@ -19,17 +19,12 @@ if TYPE_CHECKING:
     from farm.model.plan import BuildPlan
     from farm.model.source import SourceSnapshot
 
-__all__ = ["CONSTRAINTS", "basis", "check", "reference"]
+__all__ = ["CONSTRAINTS", "basis", "check"]
 
 CONSTRAINTS = "constraints"
 """Key of `Lock.requirements` that keeps the recipe's build.requires; the other keys are roles."""
 _FORMAT = 1
 """Raised when the lock step itself starts to resolve differently, which makes older locks stale."""
-
-
-def reference(plan: BuildPlan) -> str:
-    """Return how commands name the recipe: `python/markupsafe`."""
-    return f"{plan.package.ecosystem}/{plan.package.name}"
 
 
 def basis(plan: BuildPlan, snapshot: SourceSnapshot, requirements: Mapping[str, tuple[str, ...]]) -> str:
@@ -74,7 +69,7 @@ def check(plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock:
     if not changed and lock.basis != basis(plan, snapshot, lock.requirements):
         changed.append("the source tree, build.env, build.config_settings or the lock file itself")
     if changed:
-        command = f"farm lock {reference(plan)}"
+        command = f"farm lock {plan.package}"
         raise LockStaleError(
             f"the lock of {plan.package} for {lock.target} was made for something else: {'; '.join(changed)}",
             remedy=f"Run `{command}`, read the difference and commit it.",

@@ -163,7 +163,7 @@ def job_of(facts: SbomFacts) -> JobRecord:
         image=facts.image,
         inputs=(),
         lock_digest="c" * 64,
-        farm_version="0.1.0",
+        rules="rules-1",
         rules_version=1,
         started_on="2026-01-02T03:04:05Z",
     )

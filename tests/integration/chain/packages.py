@@ -34,8 +34,11 @@ def wheel(folder, name=NAME, version=VERSION, tag="py3-none-any", more=(), attri
         files = {{f"{{module}}.py": source.read(), **dict(more)}}
     files[f"{{info}}/METADATA"] = metadata(name, version)
     files[f"{{info}}/WHEEL"] = f"Wheel-Version: 1.0\\nRoot-Is-Purelib: {{pure}}\\nTag: {{tag}}\\n".encode()
-    rows = [(p, base64.urlsafe_b64encode(hashlib.sha256(d).digest()).rstrip(b"=").decode(), len(d)) for p, d in files.items()]
-    files[f"{{info}}/RECORD"] = ("".join(f"{{p}},sha256={{h}},{{n}}\\n" for p, h, n in rows) + f"{{info}}/RECORD,,\\n").encode()
+    record = ""
+    for path, data in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        record += f"{{path}},sha256={{digest}},{{len(data)}}\\n"
+    files[f"{{info}}/RECORD"] = (record + f"{{info}}/RECORD,,\\n").encode()
     filename = f"{{module}}-{{version}}-{{tag}}.whl"
     with zipfile.ZipFile(os.path.join(folder, filename), "w") as out:
         for path, data in files.items():
@@ -68,10 +71,9 @@ GOOD = "def build(folder, wheel):\n    return wheel(folder)\n"
 
 def tree(name: str, version: str, *, behave: str = GOOD, requires: Iterable[str] = ()) -> dict[str, str]:
     """Return the files of a project."""
+    lines = ("[build-system]", f"requires = {json.dumps(list(requires))}", 'build-backend = "backend"')
     return {
-        "pyproject.toml": (
-            f'[build-system]\nrequires = {json.dumps(list(requires))}\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-        ),
+        "pyproject.toml": "\n".join((*lines, 'backend-path = ["."]', "")),
         "backend.py": BACKEND.format(name=name, version=version),
         "behave.py": behave,
         f"{name.replace('-', '_')}.py": f"VERSION = {version!r}\n",
@@ -125,19 +127,19 @@ def add(
     behave: str = GOOD,
     requires: Iterable[str] = (),
     lock: bool = True,
-    tag: str = "",
+    tagged: bool = False,
     **recipe: Any,
 ) -> Package:
     """Make a repository and a recipe for it; `recipe` are top-level values that replace the usual ones."""
     repo = GitRepo(home.folder / "repos" / name)
     commit = repo.commit(tree(name, version, behave=behave, requires=requires))
-    if tag:
-        repo.git("tag", tag)
+    if tagged:
+        repo.git("tag", f"v{version}")
     usual: Mapping[str, Any] = {
         "schema": 1,
         "ecosystem": "python",
         "name": name,
-        "source": {"git": f"{SOURCES}/{name}", **({"tag": tag} if tag else {})},
+        "source": {"git": f"{SOURCES}/{name}", **({"tag": "v{version}"} if tagged else {})},
         "versions": {version: {"commit": commit}},
         "build": {"image": "python311", "tags": "py3-none-any"},
         "test": {"imports": [name.replace("-", "_")]},

@@ -137,7 +137,7 @@ def test_a_build_that_runs_into_a_limit(
         ("two-wheels", ["wheel(folder, version='2.0')", "return wheel(folder)"], ["exactly one wheel", "two_wheels-2.0"]),
         ("no-wheel", ["open(folder + '/x.txt', 'w').close()", "return 'x.txt'"], ["exactly one wheel", "x.txt"]),
         ("holds-bytecode", ["return wheel(folder, more=[('a.pyc', b'')])"], ["bytecode", "a.pyc"]),
-        ("foreign-code", ["return wheel(folder, more=[('a.dll', b'MZ' + bytes(99))])"], ["binaries", "a.dll"]),
+        ("foreign-code", ["return wheel(folder, more=[('a.so', b'\\x7fELF' + bytes(99))])"], ["native code", "a.so"]),
     ],
 )
 def test_what_is_built_is_not_what_the_recipe_says(

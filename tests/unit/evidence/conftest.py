@@ -204,7 +204,7 @@ def git_facts(git_snapshot: SourceSnapshot, image: ImageIdentity) -> SbomFacts:
         environment={"TZ": "UTC", "SOURCE_DATE_EPOCH": "1700000000"},
         commands=(("python", "-m", "build", "--no-isolation", "--wheel", "--outdir", "/out", "/src"),),
         build_key=digest("0"),
-        farm_version="0.1.0",
+        rules="rules-1",
     )
 
 

@@ -1,0 +1,119 @@
+"""Flipped bytes: in the vault they are found, put aside and fetched again; in what is published they are refused."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from farm.errors import VerificationError
+from tests.fixtures_python import wheel_files, write_wheel
+
+from .homes import BIN, consumer_environment, flip, run
+from .packages import add
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.fixtures_python import IndexDouble
+
+    from .homes import FarmHome
+
+pytestmark = [pytest.mark.docker, pytest.mark.services]
+
+
+def digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def records(home: FarmHome, kind: str, word: str) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the vault's records of a kind that are about `word`: file and content."""
+    folder = home.data / "s3" / "farm-vault" / "records" / kind
+    found = [(path, json.loads(json.loads(path.read_bytes())["data"])) for path in folder.rglob("*.json")]
+    return [(path, data) for path, data in found if word in json.dumps(data)]
+
+
+def test_a_locked_file_in_the_vault(home: FarmHome, upstream: IndexDouble, tmp_path: Path) -> None:
+    helper = write_wheel(tmp_path, wheel_files("gearbox"), "gearbox-1.0-py3-none-any.whl")
+    upstream.projects["gearbox"] = {helper.name: helper.read_bytes()}
+    package = add(home, "flipped-input", requires=["gearbox==1.0"])
+    first = home.build(package.reference).ok().data
+
+    blob = home.blob(digest(helper))
+    flip(blob)
+    home.disk_changed()
+    again = home.build(package.reference, "--force").ok().data
+    assert again["files"] == first["files"]
+    assert digest(blob) == digest(helper)
+    assert digest(helper) in home.quarantined()
+
+
+def test_the_source_snapshot_in_the_vault(home: FarmHome) -> None:
+    package = add(home, "flipped-source")
+    first = home.build(package.reference).ok().data
+    ((_, snapshot),) = records(home, "snapshots", "/flipped-source@")
+    blob = home.blob(snapshot["archive"]["sha256"])
+    flip(blob)
+    home.disk_changed()
+    again = home.build(package.reference, "--force").ok().data
+    assert again["files"] == first["files"]
+    assert digest(blob) == snapshot["archive"]["sha256"]
+    assert snapshot["archive"]["sha256"] in home.quarantined()
+
+
+def test_the_record_of_an_outcome_in_the_vault(home: FarmHome) -> None:
+    package = add(home, "flipped-record")
+    first = home.build(package.reference).ok().data
+    ((path, _),) = records(home, "outcomes", "python/flipped-record@")
+    flip(path)
+    home.disk_changed()
+    again = home.build(package.reference).ok().data
+    assert again["reused"] is False
+    assert again["files"] == first["files"]
+    assert home.build(package.reference).ok().data["reused"] is True
+
+
+def test_a_published_wheel(home: FarmHome, tmp_path: Path) -> None:
+    package = add(home, "flipped-wheel")
+    outcome = home.build(package.reference).ok().data
+    page = home.page("flipped-wheel")
+    good = home.download("flipped-wheel", tmp_path / "good")
+    home.farm("verify", good, "--index", home.simple).ok()
+
+    flip(home.published(good.name))
+    home.disk_changed()
+    bad = home.download("flipped-wheel", tmp_path / "bad")
+    assert digest(bad) != digest(good)
+    done = home.farm("verify", bad, "--index", home.simple, "--json")
+    assert done.code == VerificationError.exit_code
+    assert done.data[0]["verified"] is False
+    pip = [BIN / "pip", "--isolated", "--no-cache-dir", "download", "--index-url", home.simple, "--dest", tmp_path]
+    refused = run([*pip, "flipped-wheel"], env=consumer_environment(tmp_path), cwd=tmp_path)
+    assert refused.code != 0
+    assert "DO NOT MATCH THE HASHES" in refused.err
+
+    # The damage is no published result: the build runs again, gives the same bytes, and they are put back.
+    again = home.build(package.reference).ok().data
+    assert again["reused"] is False
+    assert again["files"] == outcome["files"]
+    home.disk_changed()
+    assert digest(home.download("flipped-wheel", tmp_path / "healed")) == digest(good)
+    assert home.page("flipped-wheel") == page
+    home.farm("verify", tmp_path / "healed" / good.name, "--index", home.simple).ok()
+
+
+@pytest.mark.parametrize("suffix", [".sigstore.json", ".provenance.sigstore.json", ".cdx.json", ".spdx.json"])
+def test_what_lies_beside_a_published_wheel(home: FarmHome, tmp_path: Path, suffix: str) -> None:
+    package = add(home, f"beside{suffix.replace('.', '-').removesuffix('-json')}")
+    home.build(package.reference).ok()
+    wheel = home.download(package.name, tmp_path)
+    flip(home.published(wheel.name + suffix))
+    home.disk_changed()
+    done = home.farm("verify", wheel, "--index", home.simple, "--json")
+    assert done.code == VerificationError.exit_code
+    assert done.data[0]["verified"] is False
+    home.build(package.reference).ok()
+    home.disk_changed()
+    home.farm("verify", wheel, "--index", home.simple).ok()

@@ -1,0 +1,85 @@
+"""The recipes that ship: built twice from nothing, in two farms that share nothing, they give the same bytes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from .homes import CHECKOUT, run
+
+if TYPE_CHECKING:
+    from .homes import FarmHome
+
+pytestmark = [pytest.mark.docker, pytest.mark.services]
+
+SHIPPED = (
+    "python/markupsafe@3.0.2",
+    "python/click",
+    "python/flit-core",
+    "python/pyyaml",
+    "python/setuptools",
+    "python/farm",
+)
+
+
+def digests(outcome: dict[str, Any]) -> dict[str, str]:
+    return {file["filename"]: file["blob"]["sha256"] for file in outcome["files"]}
+
+
+def test_every_recipe_that_ships_is_tried() -> None:
+    names = {path.parent.name for path in (CHECKOUT / "recipes" / "python").glob("*/recipe.yaml")}
+    assert names == {reference.split("/")[1].split("@")[0] for reference in SHIPPED}
+
+
+def test_the_commits_that_farm_is_built_from_are_in_this_clone() -> None:
+    recipe = YAML(typ="safe").load(CHECKOUT / "recipes" / "python" / "farm" / "recipe.yaml")
+    for version, entry in recipe["versions"].items():
+        found = run(["git", "-C", CHECKOUT, "cat-file", "-e", f"{entry['commit']}^{{commit}}"])
+        assert found.code == 0, (
+            f"farm {version} is built from commit {entry['commit']}, which this clone does not have; "
+            f"fetch the whole history (git fetch --unshallow): {found.err}"
+        )
+
+
+@pytest.mark.parametrize("reference", SHIPPED)
+def test_built_twice_from_nothing(home_a: FarmHome, home_b: FarmHome, reference: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda home: home.build(reference).ok().data, (home_a, home_b))
+    assert digests(one) == digests(other)
+    assert len(one["files"]) == 1
+    assert (one["reused"], other["reused"]) == (False, False)
+    assert (one["build_key"], one["tree_digest"]) == (other["build_key"], other["tree_digest"])
+    assert one["run_id"] != other["run_id"]
+    for outcome in (one, other):
+        assert outcome["test"]["result"] == "passed"
+        assert outcome["probe"].startswith("isolated: no network")
+        assert outcome["source_strength"] == ("git" if reference == "python/farm" else "archive")
+    # Each farm has keys of its own: what they signed differs, what they signed it for does not.
+    assert home_a.trust_config.read_bytes() != home_b.trust_config.read_bytes()
+
+
+def test_known_results_are_taken_and_forced_builds_give_the_same_bytes(home_a: FarmHome) -> None:
+    reference = "python/markupsafe@3.0.2"
+    first = home_a.build(reference).ok().data
+    page = home_a.page("markupsafe")
+    again = home_a.build(reference).ok().data
+    assert again == {**first, "reused": True}
+    forced = home_a.build(reference, "--force").ok().data
+    assert digests(forced) == digests(first)
+    assert forced["reused"] is False
+    assert forced["run_id"] != first["run_id"]
+    # What is published stays as it was published first.
+    assert home_a.page("markupsafe") == page
+    told = home_a.farm("build", reference).ok()
+    assert "python/markupsafe@3.0.2 up to date" in told.out
+
+
+def test_each_version_is_published_beside_the_others(home_a: FarmHome) -> None:
+    for version in ("3.0.2", "3.0.3"):
+        home_a.build(f"python/markupsafe@{version}").ok()
+    page = home_a.page("markupsafe")
+    assert page is not None
+    assert page["versions"] == ["3.0.2", "3.0.3"]
