@@ -338,7 +338,9 @@ class ImmutableError(FarmError):
     """A published file of this name holds other bytes."""
 
     exit_code = 83
-    default_remedy = "Published files never change: raise the version, or find out why the bytes differ."
+    default_remedy = (
+        "Published files never change. Find out what differs (image, lock, source); the old file stays as it is."
+    )
 
 
 class PublisherBusyError(FarmError):

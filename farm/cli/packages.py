@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 def show_outcome(renderer: Renderer, outcome: Outcome) -> None:
     """Print what a build came to."""
-    word = "up to date" if outcome.reused else "published"
+    word = "up to date" if outcome.reused else "published" if outcome.written else "has the bytes published before"
     renderer.line(f"[bold green]{outcome.package} {word}[/]")
     for file in outcome.files:
         renderer.line(f"  {file.filename}")

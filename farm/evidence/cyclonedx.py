@@ -70,7 +70,6 @@ def cyclonedx(facts: SbomFacts) -> bytes:
 def _main(facts: SbomFacts) -> Component:
     snapshot = facts.snapshot
     properties = {
-        "farm:build-key": facts.build_key,
         "farm:filename": facts.filename,
         "farm:source:snapshot-sha256": snapshot.archive.sha256,
         "farm:source:strength": snapshot.strength,
@@ -147,7 +146,7 @@ def _formula(facts: SbomFacts) -> dict[str, Any]:
         "workflows": [
             {
                 "bom-ref": _WORKFLOW_REF,
-                "uid": facts.build_key,
+                "uid": str(document_id(facts)),
                 "name": f"build of {facts.package}",
                 "taskTypes": ["build"],
                 "inputs": inputs,

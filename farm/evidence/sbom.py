@@ -93,8 +93,11 @@ def settled(facts: SbomFacts) -> SbomFacts:
 
 
 def document_id(facts: SbomFacts) -> UUID:
-    """Return the UUID (version 5) of a document: of the build key, which covers all of it, and the file's name."""
-    return uuid5(NAMESPACE_URL, canonical_json([facts.build_key, facts.filename]).decode())
+    """Return the UUID (version 5) of a document: a function of what is in it, the file's own digest excepted."""
+    # How this host calls the image, and how the image was described, is not what it consists of.
+    apart: dict[str, Any] = {"file": True, "image": {"image_id", "definition"}}
+    basis = settled(facts).model_dump(mode="json", exclude=apart)
+    return uuid5(NAMESPACE_URL, canonical_json(basis).decode())
 
 
 def timestamp(facts: SbomFacts) -> datetime:

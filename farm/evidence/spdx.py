@@ -176,7 +176,7 @@ def _main(facts: SbomFacts, created: str, tool: str) -> _Package:
         checksums=(_Checksum(checksum_value=facts.file.sha256),) if facts.file else None,
         source_info=(
             f"built by farm from {snapshot.uri} (source strength: {snapshot.strength}), "
-            f"tree sha256 {snapshot.tree_digest}, build key {facts.build_key}"
+            f"tree sha256 {snapshot.tree_digest}"
         ),
         license_declared=declared.expression or (_LICENSE_REF if declared.name else _NONE_SAID),
         summary=facts.summary or None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from farm.model.base import BlobRef, Sha256, Value
-from farm.model.build import Artifact, FileNote, ImageIdentity, TestReport
+from farm.model.build import FileNote, ImageIdentity, TestReport
 from farm.model.lock import LockedFile
 from farm.model.plan import BuildPlan, PackageId
 from farm.model.source import SourceSnapshot
@@ -73,14 +73,16 @@ class SignedFile(Value):
 
 
 class SbomFacts(Value):
-    """What both SBOM documents of one file are written from."""
+    """What both SBOM documents of one file are written from.
+
+    Only what the build depends on: the documents are part of the file, so a changed test or limit must not change them.
+    """
 
     package: PackageId
     filename: str
     """Of the shipped file."""
     file: BlobRef | None
     """None in the embedded document: a file cannot hold its own digest."""
-    artifact: Artifact | None = None
     license: str = ""
     summary: str = ""
     requires_dist: tuple[str, ...] = ()
@@ -92,7 +94,6 @@ class SbomFacts(Value):
     environment: dict[str, str]
     """The fixed environment of the build."""
     commands: tuple[tuple[str, ...], ...]
-    build_key: Sha256
     rules: str
     """Version of the build rules, not of farm: the documents say nothing that the build key does not cover."""
     kind: Literal["wheel"] = "wheel"

@@ -49,5 +49,7 @@ class Outcome(Value):
     builder_id: str
     level: int
     """SLSA Build level that the signer claimed."""
+    written: tuple[str, ...] = ()
+    """Names of the files that were new to the repository; the others were there with equal bytes and older evidence."""
     reused: bool = False
     """True when the build key was known and nothing was built."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 from farm.model.base import Sha256, Value
@@ -28,6 +29,8 @@ class KeyFields(Value):
     source_epoch: int
     image: Sha256
     lock: Sha256
+    compressor: str
+    """The library that packs the finished archive on this host: another one may pack the same content differently."""
     rules: int
 
     @property
@@ -46,5 +49,6 @@ def key_fields(plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, 
         source_epoch=snapshot.epoch,
         image=image.digest,
         lock=lock.fingerprint(),
+        compressor=f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
         rules=RULES_VERSION,
     )

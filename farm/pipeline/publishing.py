@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from farm.errors import GuardError
-from farm.evidence.facts import read_bundle
 from farm.repository.model import BUNDLE, PROVENANCE_BUNDLE, Publication, PublishFile
 from farm.repository.publish import publish, publish_trust_config
 from farm.repository.sigstore_gate import open_gate
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from farm.model.build import Artifact
     from farm.model.evidence import JobRecord, SignedFile
     from farm.pipeline.runtime import Runtime
+    from farm.repository.model import Published
 
 __all__ = ["publish_build"]
 
@@ -28,11 +28,11 @@ def publish_build(
     artifacts: Sequence[Artifact],
     signed: Sequence[SignedFile],
     documents: Sequence[dict[str, BlobRef]],
-) -> int:
+) -> Published:
     """Publish the files of one build.
 
     Returns:
-        The SLSA Build level that the signed statements claim.
+        The records of the files, and which of them were new.
 
     Raises:
         VerificationError, ImmutableError, PublisherBusyError, StoreUnavailableError, TrustRootError.
@@ -61,9 +61,11 @@ def publish_build(
     )
     gate = open_gate(rt.settings)
     with rt.scratch("publish") as work:
-        publish(publication, vault=rt.vault, store=rt.repository, gate=gate, run_dir=rt.settings.run_dir, work=work)
+        published = publish(
+            publication, vault=rt.vault, store=rt.repository, gate=gate, run_dir=rt.settings.run_dir, work=work
+        )
     publish_trust_config(rt.repository, rt.settings.trust_config_path)
-    return min(read_bundle(file.provenance).slsa_level for file in signed)
+    return published
 
 
 def _metadata(artifact: Artifact) -> BlobRef:

@@ -142,7 +142,7 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
         if record is None or record.blob != file.blob or damaged(rt.repository, record):
             _log.warning("a known result is not published as it was; building again", file=file.filename)
             return None
-    return outcome.model_copy(update={"reused": True})
+    return outcome.model_copy(update={"reused": True, "written": ()})
 
 
 def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
@@ -306,10 +306,12 @@ def publish(
     Raises:
         VerificationError, ImmutableError, PublisherBusyError, StoreUnavailableError.
     """
+    from farm.evidence.facts import read_bundle  # noqa: PLC0415 - beside the publisher
     from farm.pipeline.publishing import publish_build  # noqa: PLC0415 - sigstore is imported with it
 
     record = job.record
-    level = publish_build(rt, record, artifacts, signed.files, signed.documents)
+    published = publish_build(rt, record, artifacts, signed.files, signed.documents)
+    signed_facts = [read_bundle(file.provenance) for file in signed.files]
     outcome = Outcome(
         package=str(record.plan.package),
         build_key=record.build_key,
@@ -326,8 +328,9 @@ def publish(
         inputs=record.inputs,
         test=report,
         probe=built.probe,
-        builder_id=rt.settings.builder_id,
-        level=level,
+        builder_id=signed_facts[0].builder_id,
+        level=min(facts.slsa_level for facts in signed_facts),
+        written=published.written,
     )
     rt.vault.put_record(OUTCOMES, record.build_key, outcome.canonical())
     return outcome
@@ -378,7 +381,6 @@ def _sbom_facts(rt: Runtime, record: JobRecord, artifact: Artifact, file: BlobRe
         inputs=tuple(f for f in record.inputs if set(f.roles) & {"build", "backend"}),
         environment=ecosystem.environment(record.plan, record.snapshot),
         commands=ecosystem.commands(record.plan),
-        build_key=record.build_key,
         rules=f"rules-{record.rules_version}",
     )
 

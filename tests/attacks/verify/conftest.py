@@ -138,8 +138,7 @@ def facts_of(package: str) -> SbomFacts:
         inputs=(),
         environment={},
         commands=(("python", "-m", "build"),),
-        build_key=digest,
-        farm_version="0.1.0",
+        rules="rules-1",
     )
 
 
@@ -158,12 +157,12 @@ def job_of(facts: SbomFacts) -> JobRecord:
             limits=Limits(),
         ),
         recipe_origin=RecipeOrigin(),
-        build_key=facts.build_key,
+        build_key="d" * 64,
         snapshot=facts.snapshot,
         image=facts.image,
         inputs=(),
         lock_digest="c" * 64,
-        rules="rules-1",
+        farm_version="0.1.0",
         rules_version=1,
         started_on="2026-01-02T03:04:05Z",
     )

@@ -203,7 +203,6 @@ def git_facts(git_snapshot: SourceSnapshot, image: ImageIdentity) -> SbomFacts:
         inputs=INPUTS,
         environment={"TZ": "UTC", "SOURCE_DATE_EPOCH": "1700000000"},
         commands=(("python", "-m", "build", "--no-isolation", "--wheel", "--outdir", "/out", "/src"),),
-        build_key=digest("0"),
         rules="rules-1",
     )
 

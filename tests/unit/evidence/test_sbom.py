@@ -86,11 +86,11 @@ def test_documents_do_not_hang_on_what_is_only_known_after_finishing(facts: Sbom
     assert document_id(facts) == document_id(facts.model_copy(update={"file": FILE}))
 
 
-def test_another_build_key_is_another_document(facts: SbomFacts) -> None:
-    assert document_id(facts) != document_id(facts.model_copy(update={"build_key": "f" * 64}))
+def test_another_input_is_another_document(facts: SbomFacts) -> None:
+    assert document_id(facts) != document_id(facts.model_copy(update={"inputs": facts.inputs[1:]}))
 
 
-def test_what_the_build_key_does_not_cover_is_not_in_the_documents(facts: SbomFacts) -> None:
+def test_how_this_host_calls_the_image_is_not_in_the_documents(facts: SbomFacts) -> None:
     image = facts.image.model_copy(update={"image_id": "sha256:" + "e" * 64, "definition": "e" * 64})
     assert embedded(facts.model_copy(update={"image": image})) == embedded(facts)
 
