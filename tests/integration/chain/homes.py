@@ -23,9 +23,12 @@ from farm.config import load_settings
 from farm.errors import FarmError, registry
 from farm.pipeline.locking import write_recipe_lock
 from farm.pipeline.runtime import Runtime
+from farm.services.registry import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from farm.services.registry import ServiceRecord
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
@@ -82,7 +85,7 @@ class Done:
         return error
 
 
-def run(argv: Sequence[str | Path], **options: Any) -> Done:
+def run(argv: Sequence[object], **options: Any) -> Done:
     """Run a command to its end, its output kept."""
     command = tuple(map(str, argv))
     options = {"timeout": TIMEOUT, "stdin": subprocess.DEVNULL, **options}
@@ -177,17 +180,14 @@ class FarmHome:
     def down(self, *names: str) -> None:
         self.farm("down", *names, "--json").ok()
 
-    def services(self) -> dict[str, dict[str, Any]]:
-        """Return the state of every service (`farm status` ends with an error where one does not run)."""
-        return {service["name"]: service for service in self.farm("status", "--json").data}
-
-    def pid(self, service: str) -> int:
-        found: int = self.services()[service]["pid"]
+    def record(self, service: str) -> ServiceRecord:
+        """Return what the run folder says about a service that was started."""
+        found = read_record(self.runtime.settings, service)
+        assert found is not None, f"{service} was not started"
         return found
 
-    def kill(self, service: str) -> None:
-        """End a service as a power cut does."""
-        os.kill(self.pid(service), signal.SIGKILL)
+    def pid(self, service: str) -> int:
+        return self.record(service).pid
 
     def disk_changed(self) -> None:
         """Let the object store look at its folder again: it remembers what it listed, and the test went behind it."""
@@ -195,8 +195,7 @@ class FarmHome:
         time.sleep(0.2)
 
     def url(self, service: str) -> str:
-        found: str = self.services()[service]["url"]
-        return found
+        return self.record(service).url
 
     # --- what is published --------------------------------------------------------------------------------------------
 

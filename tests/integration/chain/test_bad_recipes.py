@@ -41,9 +41,7 @@ COMMIT = "    commit: 3f0c2a9d5b7e4c1f8a6d9e2b0c4f7a1d3e5b8c60\n"
         ("schema: 1\n", "schema: 2\n", 1, "schema", ""),
     ],
 )
-def test_a_recipe_with_a_mistake(
-    home: FarmHome, old: str, new: str, line: int, words: str, suggestion: str
-) -> None:
+def test_a_recipe_with_a_mistake(home: FarmHome, old: str, new: str, line: int, words: str, suggestion: str) -> None:
     path = home.recipes / "python" / "bad-recipe" / "recipe.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(RECIPE.replace(old, new), encoding="utf-8")

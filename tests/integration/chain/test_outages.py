@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from farm.errors import SignerUnavailableError, StoreUnavailableError
+from farm.errors import ServiceError, SignerUnavailableError, StoreUnavailableError
 
 from .conftest import SERVICES
 from .packages import add
@@ -44,8 +44,10 @@ def test_the_object_store_is_down(farm: FarmHome, tmp_path: Path) -> None:
     farm.down("s3")
     error = farm.build(package.reference).failed(StoreUnavailableError)
     assert "farm up" in error["remedy"]
-    state = farm.farm("status", "--json")
-    assert state.code != 0
+    status = farm.farm("status", "--json")
+    assert status.code == ServiceError.exit_code
+    states = {service["name"]: service["condition"] for service in status.data}
+    assert (states["s3"], states["signer"], states["index"]) == ("stopped", "healthy", "healthy")
     farm.up("s3")
     assert farm.page("store-down") is None
     farm.build(package.reference).ok()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,12 @@ def test_the_commits_that_farm_is_built_from_are_in_this_clone() -> None:
             f"farm {version} is built from commit {entry['commit']}, which this clone does not have; "
             f"fetch the whole history (git fetch --unshallow): {found.err}"
         )
+
+
+def test_locks_that_ship_need_no_farm_that_built_before() -> None:
+    for path in (CHECKOUT / "recipes").rglob("locks/*.json"):
+        origins = {file["origin"] for file in json.loads(path.read_text(encoding="utf-8"))["files"]}
+        assert origins <= {"index"}, path
 
 
 @pytest.mark.parametrize("reference", SHIPPED)
