@@ -67,8 +67,8 @@ def markdown(
     if not files or any(facts.build_key != files[0].build_key for facts in files):
         raise VerificationError("a summary is of the files of one build")
     first = files[0]
-    lines = [f"## {_escape(f'{first.ecosystem}/{first.package}@{first.version}')}", "", "| | |", "|---|---|"]
-    lines += [f"| {_escape(label)} | {_escape(text)} |" for label, text in rows(first, reproducible=reproducible)]
+    lines = [f"## {_cell(f'{first.ecosystem}/{first.package}@{first.version}')}", "", "| | |", "|---|---|"]
+    lines += [f"| {_escape(label)} | {_cell(text)} |" for label, text in rows(first, reproducible=reproducible)]
     lines += ["", "| File | SHA-256 |", "|---|---|"]
     lines += [f"| {_escape(f.filename)} | {f.sha256} |" for f in sorted(files, key=lambda f: f.filename)]
     if links:
@@ -92,6 +92,13 @@ def _inputs(inputs: Mapping[str, int]) -> str:
 
 def _level(facts: ProvenanceFacts) -> str:
     return f"L{facts.slsa_level}" + (f" ({'; '.join(facts.level_reasons)})" if facts.level_reasons else "")
+
+
+def _cell(text: str) -> str:
+    """Return `text` escaped; as code where a viewer would make a mail address of `name@version`."""
+    if "@" in text and text.isprintable() and not set(text) & set("`|"):
+        return f"`{text}`"
+    return _escape(text)
 
 
 def _escape(text: str) -> str:
