@@ -1,6 +1,6 @@
 # farm: two commands are enough: `make demo`, `make test`. Everything else is `farm --help`.
 
-# The newest Python that fits; set PYTHON to choose another.
+# The machine's own python3 where it is new enough, else the newest that is there; set PYTHON to choose another.
 PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done),python-3.11-or-later-is-missing)
 FARM := .venv/bin/farm

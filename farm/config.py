@@ -6,9 +6,10 @@ that holds `farm.toml` (else the working folder).
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -20,6 +21,9 @@ from pydantic_settings import (
 
 from farm.errors import ConfigError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 __all__ = [
     "S3Settings",
     "SandboxSettings",
@@ -29,6 +33,11 @@ __all__ = [
     "find_config",
     "load_settings",
 ]
+
+
+_PREFIX = "FARM_"
+_NO_SETTINGS = frozenset({"FARM_CONFIG", "FARM_NO_INSTALL", "FARM_SERVICE_MARK"})
+"""Variables that are read elsewhere: where farm.toml is, what set-up may do, which service a process belongs to."""
 
 
 class _Section(BaseModel):
@@ -59,6 +68,18 @@ class SandboxSettings(_Section):
     """OCI runtime by the name Docker knows (`runsc`); empty = the engine's default."""
     docker_host: str = ""
     """Engine address; empty = DOCKER_HOST or the default socket."""
+    max_time_seconds: int = Field(default=2100, ge=1)
+    """Most that a recipe's `limits.time_seconds` may be; three such runs must fit into `trust.token_seconds`."""
+    max_memory_mb: int = Field(default=16384, ge=32)
+    """Most that a recipe's `limits.memory_mb` may be."""
+    max_disk_mb: int = Field(default=16384, ge=1)
+    """Most that a recipe's `limits.disk_mb` may be; what is written is held in memory."""
+    max_output_mb: int = Field(default=4096, ge=1)
+    """Most that a recipe's `limits.output_mb` may be."""
+    max_pids: int = Field(default=4096, ge=8)
+    """Most that a recipe's `limits.pids` may be."""
+    max_cpus: float = Field(default=16.0, gt=0)
+    """Most that a recipe's `limits.cpus` may be."""
 
 
 class TrustSettings(_Section):
@@ -71,7 +92,7 @@ class TrustSettings(_Section):
     builder: str = "workstation"
     """Name of the builder mode; part of `builder.id`."""
     token_seconds: int = Field(default=7200, ge=60)
-    """Life of a run's token; at least as long as the longest build."""
+    """Life of a run's token, from before the build until it is signed: build, platform tag and test, and 900 s more."""
 
 
 class ServiceSettings(_Section):
@@ -89,7 +110,7 @@ class Settings(BaseSettings):
     """All settings of farm."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FARM_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -170,8 +191,9 @@ def load_settings(**overrides: Any) -> Settings:
     """Read the settings; relative paths come back absolute.
 
     Raises:
-        ConfigError: unreadable TOML, unknown key, wrong type; the message names each.
+        ConfigError: unreadable TOML, unknown key or variable, wrong type; the message names each.
     """
+    _check_variables()
     found = find_config()
     base = found.parent if found else Path.cwd()
     try:
@@ -187,6 +209,34 @@ def load_settings(**overrides: Any) -> Settings:
         update["trust"] = raw.trust.model_copy(update={"trust_config": absolute(raw.trust.trust_config)})
     update["sources"] = {k: v if "://" in v else str(absolute(Path(v))) for k, v in raw.sources.items()}
     return raw.model_copy(update=update)
+
+
+def _check_variables() -> None:
+    """Refuse variables that name no setting: a typo must not leave a default in force.
+
+    Raises:
+        ConfigError: with the nearest known name of each.
+    """
+    known = {*_variables(Settings, _PREFIX), *_NO_SETTINGS}
+    wrong = []
+    for name in sorted(os.environ):
+        upper = name.upper()  # as the settings are read: case does not matter
+        if not upper.startswith(_PREFIX) or upper in known:
+            continue
+        near = difflib.get_close_matches(upper, sorted(known), n=1)
+        wrong.append(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
+    if wrong:
+        raise ConfigError(". ".join(wrong))
+
+
+def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Return the variables of a model's settings; a section can also be given as a whole, in JSON."""
+    for name, field in model.model_fields.items():
+        variable = prefix + name.upper()
+        yield variable
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _variables(kind, f"{variable}__")
 
 
 def _explain(error: Exception, found: Path | None) -> str:

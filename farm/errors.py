@@ -142,6 +142,13 @@ class SourceUnsafeError(FarmError):
     default_remedy = "Do not build this source; report it to its project."
 
 
+class SourceMissingError(FarmError):
+    """The index or the host answers that it does not have the archive."""
+
+    exit_code = 26
+    default_remedy = "Check name, version and address in the recipe, and that the configured index has the archive."
+
+
 # --- 30-39: lock and inputs ------------------------------------------------------------------------------------------
 
 
@@ -181,6 +188,13 @@ class ResolutionError(FarmError):
     default_remedy = (
         "Read the resolver's words below; constrain with build.requires or add a recipe for what has no wheel."
     )
+
+
+class InputMissingError(FarmError):
+    """The index answers, but does not have a locked file."""
+
+    exit_code = 35
+    default_remedy = "Check which index is configured; if the file was removed there, run `farm lock` and review it."
 
 
 # --- 40-59: sandbox and build ----------------------------------------------------------------------------------------
@@ -306,7 +320,7 @@ class TrustRootError(FarmError):
     """The trust root is missing or unreadable."""
 
     exit_code = 73
-    default_remedy = "Name the farm's trust configuration with --trust-config or FARM_TRUST_CONFIG."
+    default_remedy = "Name the farm's trust configuration with --trust-config or FARM_TRUST__TRUST_CONFIG."
 
 
 # --- 80-89: store and repository -------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from farm.config import load_settings
 from farm.consumer.fetch import fetch_sidecars
 from farm.errors import FarmError
 from farm.recipe.catalog import find_recipe
+from farm.services.registry import prefect_login_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -173,6 +174,7 @@ def verify(demo: Demo, index: str) -> None:
 
 def summary(demo: Demo, index: str, addresses: dict[str, str]) -> Iterator[str]:
     """Return the lines of the summary."""
+    login = prefect_login_path(load_settings())
     yield f"[bold green]{demo.wheel.name}[/]"
     yield f"  sha256 {demo.sha256}"
     yield "[bold]What was proven[/]"
@@ -180,7 +182,7 @@ def summary(demo: Demo, index: str, addresses: dict[str, str]) -> Iterator[str]:
     yield "  tested in a fresh sandbox; signed by a process that hashed the file itself; published once it verified"
     yield f"  installed by a pip that knew nothing but the index URL; verified {demo.offline}"
     yield "[bold]Where things are[/]"
-    yield f"  Prefect UI  {addresses.get('prefect', '')}"
+    yield f"  Prefect UI  {addresses.get('prefect', '')} (it asks once for the line in {login})"
     yield f"  index       {index}"
     yield f"  data, logs  {load_settings().data}"
     yield "[bold]Try next[/]"

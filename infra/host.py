@@ -10,16 +10,21 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 __all__ = [
     "Engine",
     "SetupError",
+    "access_command",
+    "allow_user",
     "apt_install",
     "elevation",
     "engine_address",
+    "missing_images",
     "missing_packages",
     "probe_engine",
     "run",
@@ -27,6 +32,7 @@ __all__ = [
 ]
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+_PROBED = frozenset({"unix", "tcp", "http"})
 _ENGINE_SECONDS = 90.0
 
 
@@ -43,6 +49,8 @@ class Engine:
     """Empty when nothing answered."""
     reason: str = ""
     """Why nothing answered."""
+    denied: bool = False
+    """Whether it is because this user may not use the socket."""
 
 
 def run(*argv: str, env: dict[str, str] | None = None) -> None:
@@ -75,39 +83,116 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def engine_address() -> str:
-    """Return where the engine is expected: farm's setting, DOCKER_HOST, or the default socket."""
-    return os.environ.get("FARM_SANDBOX__DOCKER_HOST") or os.environ.get("DOCKER_HOST") or DEFAULT_SOCKET
+    """Return where the engine is expected: farm's setting (variable, else farm.toml), DOCKER_HOST, the default socket.
+
+    Raises:
+        SetupError: farm.toml cannot be read.
+    """
+    own = os.environ.get("FARM_SANDBOX__DOCKER_HOST") or _configured_address()
+    return own or os.environ.get("DOCKER_HOST") or DEFAULT_SOCKET
+
+
+def _configured_address() -> str:
+    """Return `sandbox.docker_host` of the farm.toml that `farm.config.find_config` would find from here."""
+    here = Path.cwd()
+    named = os.environ.get("FARM_CONFIG")
+    candidates = [Path(named)] if named else [folder / "farm.toml" for folder in (here, *here.parents)]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        return ""
+    try:
+        sandbox = tomllib.loads(path.read_text(encoding="utf-8")).get("sandbox")
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read: {error}"
+        raise SetupError(msg) from error
+    return str(sandbox.get("docker_host") or "") if isinstance(sandbox, dict) else ""
 
 
 def probe_engine(address: str | None = None) -> Engine:
     """Ask the engine itself; a docker client on the PATH says nothing about one."""
     address = address or engine_address()
-    parts = urlsplit(address)
-    if parts.scheme not in {"unix", "tcp", "http"}:
+    if urlsplit(address).scheme not in _PROBED:
         # An engine behind ssh or TLS is the user's own affair; farm reports what comes of it.
         return Engine(address, version="not probed")
+    try:
+        value = _ask(address, "/version")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Engine(address, reason=str(error), denied=isinstance(error, PermissionError))
+    version = value.get("Version") if isinstance(value, dict) else None
+    return Engine(address, version=str(version)) if version else Engine(address, reason="it is no Docker Engine")
+
+
+def _ask(address: str, path: str) -> Any:
+    """Return the JSON that the engine answers to GET `path`."""
+    parts = urlsplit(address)
     connection = (
         _UnixConnection(parts.path)
         if parts.scheme == "unix"
         else http.client.HTTPConnection(parts.hostname or "localhost", parts.port or 2375, timeout=5)
     )
     try:
-        connection.request("GET", "/version")
-        answer = connection.getresponse()
-        value = json.loads(answer.read(1 << 20))
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return Engine(address, reason=str(error))
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read(1 << 20))
     finally:
         connection.close()
-    version = value.get("Version") if isinstance(value, dict) else None
-    return Engine(address, version=str(version)) if version else Engine(address, reason=f"HTTP {answer.status}")
+
+
+def missing_images(images: Path, engine: Engine) -> list[str]:
+    """Return `name (Debian suite)` of the builder images to be bootstrapped that the engine does not have.
+
+    They are told by name alone: whether a definition has changed since takes farm itself to say.
+    """
+    wanted = {}
+    for path in sorted(images.glob("*/image.toml")):
+        try:
+            suite = tomllib.loads(path.read_text(encoding="utf-8")).get("suite")
+        except (OSError, ValueError):
+            continue  # `farm images build` says what is wrong with it
+        if suite:
+            wanted[path.parent.name] = f"{path.parent.name} (Debian {suite})"
+    return [said for name, said in wanted.items() if not _has_image(engine, name)]
+
+
+def _has_image(engine: Engine, name: str) -> bool:
+    if not engine.version or urlsplit(engine.address).scheme not in _PROBED:
+        return False
+    filters = quote(json.dumps({"label": [f"farm.image.name={name}"]}))
+    try:
+        found = _ask(engine.address, f"/images/json?filters={filters}")
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    return isinstance(found, list) and bool(found)
+
+
+def access_command(address: str) -> list[str]:
+    """Return the command that lets this user use the engine's socket, until the socket is made anew.
+
+    An entry in its access list works at once, whoever started the engine; membership in a group takes a new login.
+    """
+    return ["setfacl", "-m", f"u:{os.getuid()}:rw", urlsplit(address).path]
+
+
+def allow_user(engine: Engine) -> Engine:
+    """Let this user use the socket of an engine that denied it; return what answers then.
+
+    Raises:
+        SetupError: it did not help.
+    """
+    run(*elevation(), *access_command(engine.address))
+    after = probe_engine(engine.address)
+    if after.denied:
+        msg = f"this user may not use the Docker Engine at {after.address}, even with an entry in the socket's list"
+        raise SetupError(msg)
+    return after
 
 
 def start_engine(data: Path) -> None:
     """Start Docker Engine: by the service manager where one runs, else `dockerd` itself, log and pid file in `data`.
 
+    A user that the new socket denies is let in.
+
     Raises:
-        SetupError: it does not answer in time.
+        SetupError: it does not answer in time, or does not let this user in.
     """
     log = data / "logs" / "dockerd.log"
     if Path("/run/systemd/system").is_dir():
@@ -132,6 +217,8 @@ def start_engine(data: Path) -> None:
         where = str(log)
     deadline = time.monotonic() + _ENGINE_SECONDS
     while not (engine := probe_engine()).version:
+        if engine.denied:
+            allow_user(engine)
         if time.monotonic() > deadline:
             msg = f"Docker Engine does not answer at {engine.address} ({engine.reason}); see {where}"
             raise SetupError(msg)
@@ -158,11 +245,12 @@ def _drop_stale_pid_file() -> None:
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-def missing_packages(*, engine: bool, venv: bool) -> list[str]:
+def missing_packages(*, engine: bool, access: bool, venv: bool) -> list[str]:
     """Return the Debian packages that are needed and not there.
 
     Args:
         engine: whether Docker Engine has to be installed.
+        access: whether this user has to be let in by the engine's socket.
         venv: whether Python's venv module is needed.
     """
     needed = {
@@ -171,7 +259,10 @@ def missing_packages(*, engine: bool, venv: bool) -> list[str]:
         # Signatures of the base system are checked with it; on Debian it is there, on Ubuntu it is not.
         "debian-archive-keyring": not _KEYRING.exists(),
         "gpg": shutil.which("gpg") is None,
+        # mmdebstrap without root makes a system with many users in a user namespace; that takes newuidmap.
+        "uidmap": os.geteuid() != 0 and shutil.which("newuidmap") is None,
         "docker.io": engine and shutil.which("dockerd") is None,
+        "acl": access and shutil.which("setfacl") is None,
         "python3-venv": venv and not _has_ensurepip(),
     }
     return [name for name, missing in needed.items() if missing]

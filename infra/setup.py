@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING
 
 from infra.host import (
     SetupError,
+    access_command,
+    allow_user,
     apt_install,
     elevation,
+    missing_images,
     missing_packages,
     probe_engine,
     start_engine,
@@ -43,6 +46,10 @@ class Look:
     engine: Engine
     packages: list[str]
     """Debian packages that are missing."""
+    images: list[str]
+    """Builder images that are yet to be bootstrapped: by `make demo` and `make test`, not by set-up."""
+    access: bool
+    """Whether this user may have to be let in by the engine's socket: a new one admits root and its own group alone."""
     venv: bool
     """Whether `.venv` is current."""
     dev: bool
@@ -53,19 +60,19 @@ class Look:
         """Whether nothing is to be done."""
         return bool(self.engine.version) and not self.packages and self.venv
 
-    @property
-    def denied(self) -> bool:
-        """Whether an engine is there that this user may not talk to."""
-        return not self.engine.version and "Permission denied" in self.engine.reason
-
 
 def look(*, dev: bool) -> Look:
     """Look at this host; changes nothing."""
     engine = probe_engine()
     current = is_current(ROOT, dev=dev)
-    denied = "Permission denied" in engine.reason
-    packages = missing_packages(engine=not engine.version and not denied, venv=not current and needs_venv_module(ROOT))
-    return Look(engine=engine, packages=packages, venv=current, dev=dev)
+    access = not engine.version and engine.address.startswith("unix:") and os.geteuid() != 0
+    packages = missing_packages(
+        engine=not engine.version and not engine.denied,
+        access=access,
+        venv=not current and needs_venv_module(ROOT),
+    )
+    images = missing_images(ROOT / "images", engine)
+    return Look(engine=engine, packages=packages, images=images, access=access, venv=current, dev=dev)
 
 
 def as_json(seen: Look) -> dict[str, object]:
@@ -75,6 +82,7 @@ def as_json(seen: Look) -> dict[str, object]:
         "python": sys.version.split()[0],
         "docker": {"address": seen.engine.address, "version": seen.engine.version, "reason": seen.engine.reason},
         "missing_packages": seen.packages,
+        "missing_images": seen.images,
         "venv": seen.venv,
         "mmdebstrap": shutil.which("mmdebstrap") or "",
         "git": shutil.which("git") or "",
@@ -93,14 +101,22 @@ def tell(seen: Look) -> None:
         print(f"  WILL   install Debian packages (apt-get, as root): {' '.join(seen.packages)}")
     else:
         print("  there  git, mmdebstrap")
-    if not seen.engine.version and not seen.denied:
+    if not seen.engine.version and not seen.engine.denied:
         how = "systemctl" if Path("/run/systemd/system").is_dir() else f"dockerd, log in {seen.data}/logs"
         print(f"  WILL   start Docker Engine ({how}): nothing answers at {seen.engine.address}")
+    if seen.access:
+        command = " ".join(["sudo", *access_command(seen.engine.address)])
+        when = "" if seen.engine.denied else " if it denies it"
+        print(f"  WILL   let this user use the Docker Engine{when} ({command}): that is as good as being root here")
     if not seen.venv:
         extra = ", test tools among them" if seen.dev else ""
         print(
             f"  WILL   make .venv from uv.lock (of {package_count(ROOT)} locked packages{extra}; your configured index)"
         )
+    if seen.images:
+        known = "" if seen.engine.version else " (unless the engine has it)"
+        print(f"  LATER  `make demo` and `make test` bootstrap a base system{known}: {', '.join(seen.images)}")
+        print("         (mmdebstrap and the tools' wheels; this host's apt sources and your configured index)")
     sys.stdout.flush()
 
 
@@ -109,10 +125,10 @@ def instructions(seen: Look) -> list[str]:
     lines = []
     if seen.packages:
         lines.append(f"sudo apt-get update && sudo apt-get install --no-install-recommends {' '.join(seen.packages)}")
-    if seen.denied:
-        lines.append("sudo usermod -aG docker $USER   # then log in again: this user may not use the Docker Engine")
-    elif not seen.engine.version:
+    if not seen.engine.version and not seen.engine.denied:
         lines.append("sudo systemctl start docker     # without a service manager: sudo dockerd &")
+    if seen.access:
+        lines.append("sudo usermod -aG docker $USER   # then log in again: this user may not use the Docker Engine")
     if not seen.venv:
         lines.append(
             f"make setup{' DEV=1' if seen.dev else ''}                      # without FARM_NO_INSTALL: makes .venv"
@@ -136,7 +152,11 @@ def do(seen: Look) -> None:
     """
     if seen.packages:
         apt_install(seen.packages)
-    if not seen.engine.version and not probe_engine().version:
+    engine = probe_engine()
+    if engine.denied:
+        engine = allow_user(engine)
+    if not engine.version:
+        # Also where the socket was there but nobody listens to it any more.
         start_engine(seen.data)
     if not seen.venv:
         make(ROOT, dev=seen.dev)
@@ -146,8 +166,6 @@ def obstacle(seen: Look) -> str:
     """Return why what is missing cannot be put right from here; empty when it can."""
     if os.environ.get("FARM_NO_INSTALL") == "1":
         return "FARM_NO_INSTALL=1 and something is missing"
-    if seen.denied:
-        return f"this user may not use the Docker Engine at {seen.engine.address}"
     if seen.packages or not seen.engine.version:
         try:
             elevation()
@@ -162,7 +180,11 @@ def main() -> int:
     parser.add_argument("--with-dev", action="store_true", help="also what the tests need")
     parser.add_argument("--check", action="store_true", help="print as JSON what is there, change nothing")
     options = parser.parse_args()
-    seen = look(dev=options.with_dev)
+    try:
+        seen = look(dev=options.with_dev)
+    except SetupError as error:
+        print(f"farm set-up failed: {error}", file=sys.stderr)
+        return FAILED
     if options.check:
         print(json.dumps(as_json(seen), indent=2, sort_keys=True))
         return 0 if seen.ready else MISSING

@@ -10,6 +10,8 @@ import tarfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import pytest
+
 from farm.config import Settings
 from farm.errors import BlobCorruptError, BlobMissingError
 from farm.model.base import BlobRef, sha256_bytes
@@ -85,12 +87,16 @@ class Taker:
     fetched: int = 0
     archive: bytes = b""
 
-    def __call__(self, pin: SourcePin) -> SourceSnapshot:
+    def __call__(
+        self, pin: SourcePin, *, prove: bool = False, made: set[SourceSnapshot] | None = None
+    ) -> SourceSnapshot:
         self.count += 1
         work = self.root / f"take-{self.count}"
         work.mkdir(parents=True)
         settings = Settings(sources=self.sources)
-        return take(pin, vault=self.vault, settings=settings, work=work, fetch_archive=self.fetch)
+        return take(
+            pin, vault=self.vault, settings=settings, work=work, fetch_archive=self.fetch, made=made, prove=prove
+        )
 
     def fetch(self, pin: ArchivePin, target: Path) -> str:
         self.fetched += 1
@@ -182,3 +188,15 @@ def header(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.type, member.linkname, member.mtime = kind, link, WHEN
     return member
+
+
+@pytest.fixture
+def taker(tmp_path: Path) -> Taker:
+    """Take sources; addresses below BASE are the folders below `tmp_path/repos`."""
+    return Taker(tmp_path / "takes", sources={BASE: f"{tmp_path}/repos/"})
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> GitRepo:
+    """Give an empty repository, at BASE + "demo"."""
+    return GitRepo(tmp_path / "repos" / "demo")

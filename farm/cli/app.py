@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it (128 + SIGINT)."""
+
 app = typer.Typer(
     name="farm",
     help="Rebuild packages from pinned source, where no attacker can reach, and prove it.",
@@ -29,7 +32,7 @@ app = typer.Typer(
 
 def _version(show: bool) -> None:  # noqa: FBT001 - Typer passes the flag's value by position
     if show:
-        Renderer().plain(f"farm {__version__}")
+        Renderer().line(f"farm {__version__}")
         raise typer.Exit
 
 
@@ -50,10 +53,22 @@ app.add_typer(images.app, name="images")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave the process with the exit code of the error's class (0 when there is none)."""
+    """Run the command line and leave the process with the exit code of the error's class (0 when there is none).
+
+    A defect leaves with 1 and Python's trace on stderr; with `--json`, stdout still has an object for it.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    renderer = Renderer(json="--json" in arguments)
     try:
         app(args=arguments, prog_name="farm", standalone_mode=True)
     except FarmError as error:
-        Renderer(json="--json" in arguments).error(error)
+        renderer.error(error)
         sys.exit(error.exit_code)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            renderer.note("interrupted")  # Typer ends without a word
+        raise
+    finally:
+        defect = sys.exception()
+        if isinstance(defect, Exception):  # SystemExit is none
+            renderer.data(FarmError(f"{type(defect).__name__}: {defect}").as_json())

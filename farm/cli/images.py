@@ -25,18 +25,22 @@ def build_images(
     json: Json = False,
 ) -> None:
     """Make the builder images from their definitions. An unchanged definition is not built again."""
+    from farm.ecosystems.python.indexconf import index_for_pip
     from farm.image.builder import ensure_image
     from farm.image.definition import image_names
 
     renderer = Renderer(json=json)
     settings = options.settings()
-    made = []
+    index = index_for_pip(settings.python_index)
+    reports = []
     for name in names or image_names(settings.images):
         with renderer.step(name) as line:
-            identity = ensure_image(settings, name, force=force, progress=lambda text: renderer.note(f"[dim]{text}[/]"))
-            line.text = f"digest {identity.digest}"
-        made.append(identity)
-    renderer.data([identity.model_dump(mode="json") for identity in made])
+            image, made = ensure_image(
+                settings, name, force=force, index=index, progress=lambda text: renderer.note((text, "dim"))
+            )
+            line.text = f"{'made' if made else 'reused'}, digest {image.digest}"
+        reports.append({**image.model_dump(mode="json"), "made": made})
+    renderer.data(reports)
 
 
 @app.command("list")

@@ -24,7 +24,7 @@ T = TypeVar("T")
 def show_outcome(renderer: Renderer, outcome: Outcome) -> None:
     """Print what a build came to."""
     word = "up to date" if outcome.reused else "published" if outcome.written else "has the bytes published before"
-    renderer.line(f"[bold green]{outcome.package} {word}[/]")
+    renderer.line((f"{outcome.package} {word}", "bold green"))
     for file in outcome.files:
         renderer.line(f"  {file.filename}")
         renderer.line(f"    sha256 {file.blob.sha256}")
@@ -74,12 +74,14 @@ def lock(
     renderer.line(f"{'would write' if check else 'wrote'} {change.path}")
     for sign, names in (("+", change.added), ("-", change.removed)):
         for name in names:
-            renderer.plain(f"  {sign} {name}")
-    renderer.data(change.model_dump(mode="json"))
+            renderer.line(f"  {sign} {name}")
+    found = change.model_dump(mode="json")
     if check and not change.same:
         from farm.errors import LockStaleError
 
-        raise LockStaleError(f"the lock of {change.package} is not what would be resolved now")
+        # `--json` prints one document: here it is the error, with the change in it.
+        raise LockStaleError(f"the lock of {change.package} is not what would be resolved now", details=found)
+    renderer.data(found)
 
 
 def register(app: typer.Typer) -> None:

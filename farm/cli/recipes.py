@@ -33,7 +33,7 @@ def check(
     settings = options.settings()
     problems = lint.check(paths or [settings.recipes], settings)
     for problem in problems:
-        renderer.plain(str(problem))
+        renderer.line(str(problem))
     errors = sum(problem.severity == "error" for problem in problems)
     renderer.line(f"{errors} errors, {len(problems) - errors} warnings")
     renderer.data([problem.model_dump(mode="json") for problem in problems])

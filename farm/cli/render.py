@@ -1,8 +1,12 @@
-"""The one place that writes to the terminal: text for people, JSON for machines."""
+"""The one place that writes to the terminal: text for people, JSON for machines.
+
+No markup is read in any text, and no control character gets through: much of what is shown was named by foreign code.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -11,13 +15,29 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from farm.text import without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from farm.errors import FarmError
 
-__all__ = ["Renderer"]
+__all__ = ["Part", "Renderer"]
+
+Part = str | tuple[str, str]
+"""A piece of a line: text, or text and its Rich style."""
+
+_RAW_IN_JSON = re.compile(r"[\x7f-\x9f]")
+"""Control characters that JSON does not ask to be escaped."""
+
+
+def _text(*parts: Part) -> Text:
+    """Return the line that `parts` make, fit for a terminal."""
+    return Text.assemble(
+        *(without_controls(part) if isinstance(part, str) else (without_controls(part[0]), part[1]) for part in parts)
+    )
 
 
 @dataclass
@@ -30,24 +50,20 @@ class Renderer:
         self.out = Console(highlight=False, soft_wrap=True)
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-    def line(self, text: str = "") -> None:
-        """Print a line for people; nothing with `--json`. Rich markup is read."""
+    def line(self, *parts: Part) -> None:
+        """Print a line for people; nothing with `--json`."""
         if not self.json:
-            self.out.print(text)
+            self.out.print(_text(*parts))
 
-    def plain(self, text: str) -> None:
-        """Print text from elsewhere: no markup is read in it."""
-        if not self.json:
-            self.out.print(text, markup=False)
-
-    def note(self, text: str) -> None:
+    def note(self, *parts: Part) -> None:
         """Print progress to stderr: never part of the result."""
-        self.err.print(text)
+        self.err.print(_text(*parts))
 
     def data(self, value: Any) -> None:
         """Print the JSON document; nothing for people."""
         if self.json:
-            sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+            document = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+            sys.stdout.write(_RAW_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document) + "\n")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table for people."""
@@ -57,7 +73,7 @@ class Renderer:
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(_text, row))
         self.out.print(table)
 
     def error(self, error: FarmError) -> None:
@@ -65,23 +81,27 @@ class Renderer:
         if self.json:
             self.data(error.as_json())
             return
-        self.err.print(f"[bold red]{type(error).__name__}[/] (exit code {error.exit_code})", highlight=False)
-        self.err.print(error.message, markup=False, highlight=False)
-        self.err.print(f"→ {error.remedy}", markup=False, highlight=False)
+        self.note((type(error).__name__, "bold red"), f" (exit code {error.exit_code})")
+        self.note(error.message)
+        self.note(f"→ {error.remedy}")
 
     @contextmanager
     def step(self, name: str) -> Iterator[StepLine]:
-        """Show a step while it runs and its time when it is over."""
+        """Show a step while it runs and, when it is over, how it ended and its time."""
         line = StepLine()
         start = time.monotonic()
-        if self.json or not self.err.is_terminal:
-            yield line
-        else:
-            with self.err.status(f"{name} …"):
+        mark = ("✗", "red")
+        try:
+            if self.json or not self.err.is_terminal:
                 yield line
-        if not self.json:
-            seconds = time.monotonic() - start
-            self.err.print(f"[green]✓[/] {name:<8} {seconds:6.1f} s  {line.text}", highlight=False)
+            else:
+                with self.err.status(_text(f"{name} …")):
+                    yield line
+            mark = ("✓", "green")
+        finally:
+            if not self.json:
+                seconds = time.monotonic() - start
+                self.note(mark, f" {name:<8} {seconds:6.1f} s  {line.text}")
 
 
 @dataclass

@@ -32,21 +32,21 @@ def submit_recipe(
     renderer = Renderer(json=json)
     settings = options.settings()
     run = client.submit(settings, reference, force=force)
-    renderer.line(f"run [bold]{run.name}[/] {run.id}")
+    renderer.line("run ", (run.name, "bold"), f" {run.id}")
     renderer.line(f"  {run.url}")
     if not wait:
         renderer.data(run.model_dump(mode="json"))
         return
-    outcome = client.follow(settings, run.id, on_log=renderer.plain)
+    outcome = client.follow(settings, run.id, on_log=renderer.line)
     _finish(renderer, run, outcome)
 
 
 def _finish(renderer: Renderer, run: RunInfo, outcome: RunOutcome) -> None:
     renderer.data({"run": run.model_dump(mode="json"), "outcome": outcome.model_dump(mode="json")})
     colour = "green" if outcome.exit_code == 0 else "red"
-    renderer.line(f"[bold {colour}]{run.name}: {outcome.state}[/]")
+    renderer.line((f"{run.name}: {outcome.state}", f"bold {colour}"))
     if outcome.exit_code:
-        renderer.plain(outcome.message)
+        renderer.line(outcome.message)
         raise typer.Exit(outcome.exit_code)
 
 
@@ -63,11 +63,11 @@ def logs(
     settings = options.settings()
     if follow:
         info = client.find_run(settings, run)
-        _finish(renderer, info, client.follow(settings, info.id, on_log=renderer.plain))
+        _finish(renderer, info, client.follow(settings, info.id, on_log=renderer.line))
         return
     entries = client.logs(settings, run)
     for entry in entries:
-        renderer.plain(entry.text)
+        renderer.line(entry.text)
     renderer.data([entry.model_dump(mode="json") for entry in entries])
 
 

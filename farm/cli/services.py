@@ -31,7 +31,10 @@ def _show(renderer: Renderer, states: Sequence[ServiceState]) -> None:
             for s in states
         ],
     )
-    renderer.data([s.model_dump(mode="json") for s in states])
+    for state in states:
+        if state.detail:
+            renderer.line(f"{state.name}: {state.detail}")
+    renderer.data([{**s.model_dump(mode="json"), "healthy": s.healthy} for s in states])
 
 
 def up(names: Names = None, *, json: Json = False) -> None:
@@ -39,7 +42,7 @@ def up(names: Names = None, *, json: Json = False) -> None:
     from farm import services
 
     renderer = Renderer(json=json)
-    states = services.up(options.settings(), names or None, progress=lambda text: renderer.note(f"[dim]{text}[/]"))
+    states = services.up(options.settings(), names or None, progress=lambda text: renderer.note((text, "dim")))
     _show(renderer, states)
 
 

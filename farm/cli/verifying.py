@@ -35,8 +35,7 @@ def verify(
     json: Json = False,
 ) -> None:
     """Verify files with what lies beside them: signature, log inclusion, digest, provenance, SBOMs. Works offline."""
-    from pathlib import Path as FilePath
-
+    from farm.consumer.root import trust_root
     from farm.consumer.verify import verify as verify_file
     from farm.trust.identity import ExpectedIdentity, expected_identity
     from farm.trust.verify import load_trust
@@ -45,13 +44,19 @@ def verify(
     settings = options.settings()
     own = expected_identity(settings)
     expected = ExpectedIdentity(builder=identity or own.builder, issuer=issuer or own.issuer)
-    trust = load_trust(FilePath(trust_config) if trust_config else settings.trust_config_path)
+    trust = load_trust(trust_root(trust_config, settings, files))
+    renderer.line(f"trust root {trust.source} sha256:{trust.sha256}")
     if index:
         _fetch(renderer, index, files)
     verdicts = [verify_file(path, trust=trust, identity=expected) for path in files]
     for verdict in verdicts:
         _show(renderer, verdict)
-    renderer.data([verdict.model_dump(mode="json") for verdict in verdicts])
+    renderer.data(
+        {
+            "trust_root": {"path": trust.source, "sha256": trust.sha256},
+            "files": [verdict.model_dump(mode="json") for verdict in verdicts],
+        }
+    )
     if not all(verdict.verified for verdict in verdicts):
         raise typer.Exit(VerificationError.exit_code)
 
@@ -60,18 +65,26 @@ def _fetch(renderer: Renderer, index: str, files: list[Path]) -> None:
     from farm.consumer.fetch import fetch_sidecars
 
     for path in files:
-        for name in fetch_sidecars(index, path, path.parent):
-            renderer.note(f"[dim]fetched {name}[/]")
+        if not path.is_file():
+            continue
+        try:
+            found = fetch_sidecars(index, path, path.parent)
+        except VerificationError as error:
+            # What is missing beside this file fails in its verdict; the other files get theirs.
+            renderer.note((f"{path.name}: {error.message}", "dim"))
+            continue
+        for name in found:
+            renderer.note((f"fetched {name}", "dim"))
 
 
 def _show(renderer: Renderer, verdict: FileVerdict) -> None:
-    word = "[bold green]verified[/]" if verdict.verified else "[bold red]NOT VERIFIED[/]"
-    renderer.line(f"{word} {verdict.file}")
+    word = ("verified", "bold green") if verdict.verified else ("NOT VERIFIED", "bold red")
+    renderer.line(word, f" {verdict.file}")
     for check in verdict.checks:
-        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
-        renderer.line(f"  {mark} {check.name:<22}")
+        mark = ("✓", "green") if check.ok else ("✗", "red")
+        renderer.line("  ", mark, f" {check.name:<22}")
         if check.detail:
-            renderer.plain(f"      {check.detail}")
+            renderer.line(f"      {check.detail}")
     facts = verdict.facts
     if verdict.verified and facts is not None:
         for label, value in (
@@ -85,7 +98,7 @@ def _show(renderer: Renderer, verdict: FileVerdict) -> None:
             ("built", facts.finished),
         ):
             if value:
-                renderer.plain(f"    {label:<8} {value}")
+                renderer.line(f"    {label:<8} {value}")
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from urllib.parse import urldefrag
 
@@ -10,6 +11,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from farm.consumer.sidecars import LIMIT, SUFFIXES, json_object
 from farm.errors import StoreUnavailableError, VerificationError
+from farm.net import DIRECT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,35 +28,58 @@ _TIMEOUT = httpx.Timeout(30, connect=10)
 def fetch_sidecars(index_url: str, path: Path, into: Path) -> tuple[str, ...]:
     """Write the sidecars of the file at `path` into the folder `into`, named as `verify` looks for them.
 
+    What is there already stays as it is: it may be what somebody wants to have verified.
+
     Args:
         index_url: the index's simple page (PEP 691), where the projects are listed.
         path: the file; it is found on the index by its name.
         into: existing folder.
 
     Returns:
-        The suffixes that the index has; one that it does not have is missing here and fails in `verify`.
+        The suffixes that were fetched; one that the index does not have either is missing and fails in `verify`.
 
     Raises:
         StoreUnavailableError: the index does not answer.
-        VerificationError: it does not list the file, or answers with something too large or unreadable.
+        VerificationError: it does not list the file, or answers with something too large or unreadable; or what came
+            cannot be written.
     """
     try:
         name = parse_wheel_filename(path.name)[0]
     except InvalidWheelFilename as error:
         raise VerificationError(f"{path.name!r} is not the name of a wheel") from error
+    missing = [suffix for suffix in SUFFIXES if not os.path.lexists(into / f"{path.name}{suffix}")]
+    if not missing:
+        return ()
     found: list[str] = []
     try:
-        with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
+        with httpx.Client(timeout=_TIMEOUT, follow_redirects=True, mounts=DIRECT) as client:
             page = httpx.URL(index_url.rstrip("/") + "/").join(f"{canonicalize_name(name)}/")
             address = _address(client, page, path.name)
-            for suffix in SUFFIXES:
+            for suffix in missing:
                 data = _get(client, address.copy_with(path=address.path + suffix), {}, LIMIT)
-                if data is not None:
-                    (into / f"{path.name}{suffix}").write_bytes(data)
+                if data is not None and _write_new(into / f"{path.name}{suffix}", data):
                     found.append(suffix)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise StoreUnavailableError(f"the index does not answer: {type(error).__name__}: {error}") from error
     return tuple(found)
+
+
+def _write_new(path: Path, data: bytes) -> bool:
+    """Write a file that is not there yet; return False where something, be it a dangling link, has come to be there."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise VerificationError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+    except OSError as error:
+        # A part of it would count as being there the next time.
+        path.unlink(missing_ok=True)
+        raise VerificationError(f"{path} cannot be written: {error.strerror}") from error
+    return True
 
 
 def _address(client: httpx.Client, page: httpx.URL, filename: str) -> httpx.URL:

@@ -57,7 +57,7 @@ def verify(path: Path, *, trust: Trust, identity: ExpectedIdentity, sidecars: Pa
     try:
         # A named pipe would block when it is opened.
         if not path.is_file():
-            run.note("file", ok=False, detail="there is no such file")
+            run.note("file", ok=False, detail="it is no regular file" if path.exists() else "there is no such file")
         else:
             with path.open("rb") as stream:
                 # One handle for hashing and reading: what is looked into is what was hashed.
@@ -79,6 +79,7 @@ class _Run:
         self.blob: BlobRef | None = None
         self.facts: ProvenanceFacts | None = None
         self.log: LogEntry | None = None
+        self.documents: dict[str, bytes] = {}
 
     def note(self, name: str, *, ok: bool, detail: str) -> None:
         self.checks.append(Check(name=name, ok=ok, detail=detail))
@@ -139,7 +140,10 @@ class _Run:
                 self.check(f"{name} SBOM", partial(self._sbom, kind, embedded[kind], blob, facts))
 
     def _read(self, suffix: str) -> bytes:
-        return read_capped(self.beside / f"{self.path.name}{suffix}")
+        """Read a sidecar once: what a later check looks at is what an earlier one verified."""
+        if suffix not in self.documents:
+            self.documents[suffix] = read_capped(self.beside / f"{self.path.name}{suffix}")
+        return self.documents[suffix]
 
     def _signature(self, blob: BlobRef) -> tuple[str, bool]:
         verify_file(self.trust, blob, self._read(BUNDLE), self.identity)

@@ -42,6 +42,8 @@ class Located:
     filename: str
     headers: Mapping[str, str]
     """Request headers, credentials included; never logged, never recorded."""
+    ca_bundle: str = ""
+    """PEM file that the index was reached with, empty = the system's: the archive is fetched with the same."""
 
 
 class Ecosystem(Protocol):
@@ -53,7 +55,8 @@ class Ecosystem(Protocol):
         """Find the address of a named archive (an sdist) through the user's configured index.
 
         Raises:
-            SourceUnavailableError: the index does not answer or does not list it.
+            SourceUnavailableError: the index does not answer.
+            SourceMissingError: it does not list it.
         """
         ...
 
@@ -73,7 +76,7 @@ class Ecosystem(Protocol):
         """Fetch one locked file from where the lock says it comes from and write it to `target`, digest checked.
 
         Raises:
-            InputUnavailableError, InputDigestError.
+            InputUnavailableError, InputMissingError, InputDigestError.
         """
         ...
 

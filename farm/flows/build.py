@@ -6,13 +6,16 @@ Imports Prefect: only the worker's processes import this module.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
+import httpx
 from prefect import flow, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
@@ -30,7 +33,7 @@ from farm.pipeline.steps import SignedBuild
 from farm.services.registry import service_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from prefect import Task
     from prefect.client.schemas.objects import State, TaskRun
@@ -100,7 +103,7 @@ class _Tasks:
     def _found(self, package: PackageId) -> None:
         """Name the run after the package, now that its version is known."""
         self._about = str(package)
-        with get_client(sync_client=True) as client:
+        with _beside_the_build("the run keeps its first name"), get_client(sync_client=True) as client:
             client.update_flow_run(
                 self._run_id,
                 name=self._about,
@@ -125,12 +128,23 @@ def build_package(reference: str, force: bool = False) -> State[Any]:  # noqa: F
         settings = load_settings()
         runtime = Runtime(settings)
         tasks = _Tasks(runtime, reference, run_id)
-        outcome = chain.build_package(reference, run=RunIdentity.new(str(run_id)), call=tasks, force=force)
+        run = RunIdentity.new(str(run_id), attempt=flow_run.get_run_count())
+        outcome = chain.build_package(reference, run=run, call=tasks, force=force)
     except FarmError as error:
         return Failed(message=as_message(error))
-    _leave_artifacts(settings, outcome, tasks.signed)
+    with _beside_the_build("no evidence in the Prefect UI"):
+        _leave_artifacts(settings, outcome, tasks.signed)
     word = "up to date, nothing was built" if outcome.reused else "published"
     return Completed(message=f"{outcome.package} {word}")
+
+
+@contextmanager
+def _beside_the_build(lost: str) -> Iterator[None]:
+    """Let Prefect's API fail in what only describes a run: a build does not end for it, let alone a published one."""
+    try:
+        yield
+    except (httpx.HTTPError, PrefectException) as error:
+        _logger.warning(lost, reason=f"{type(error).__name__}: {error}")
 
 
 def _run_id() -> UUID:

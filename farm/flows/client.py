@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,7 +17,8 @@ import httpx
 from farm.errors import PrefectUnavailableError, RunFailedError, RunNotFoundError
 from farm.flows.verdict import RunOutcome, read_outcome
 from farm.model.base import Value
-from farm.services.registry import alive, read_record, service_url
+from farm.recipe.reference import absolute
+from farm.services.registry import alive, read_prefect_login, read_record, service_url
 from farm.services.specs import DEPLOYMENT
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def submit(settings: Settings, reference: str, *, force: bool = False) -> RunInf
     Raises:
         PrefectUnavailableError: no server, or no worker to run it.
     """
-    if reference.startswith((".", "/")):
-        reference = str(Path(reference).resolve())  # the worker stands elsewhere
+    reference = absolute(reference)  # the worker stands elsewhere
     with _api(settings) as api:
         if worker_gone(settings) or not _workers(api, settings.work_pool):
             msg = f"no worker polls the work pool {settings.work_pool}"
@@ -207,7 +206,8 @@ def _api(settings: Settings) -> Iterator[httpx.Client]:
     if not url:
         raise PrefectUnavailableError("the Prefect server is not running")
     # Loopback: the proxies of the environment are not for it.
-    with httpx.Client(base_url=f"{url}/api", timeout=30.0, trust_env=False) as client:
+    user, _, password = read_prefect_login(settings).partition(":")
+    with httpx.Client(base_url=f"{url}/api", auth=(user, password), timeout=30.0, trust_env=False) as client:
         yield client
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import io
 import json
 import os
+import selectors
+import signal
 import subprocess
 import tarfile
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from filelock import FileLock
 
@@ -22,13 +26,13 @@ from farm.errors import FarmError, ImageBuildError, ImageMissingError
 from farm.image.debian import bootstrap_command, bootstrap_environment
 from farm.image.definition import ImageDefinition, definition_digest, load_definition, read_requirements
 from farm.image.derive import base_environment, customise_base
-from farm.image.tools import download_command, write_overlay
+from farm.image.tools import download_command, download_environment, write_overlay
 from farm.model.base import BlobRef, canonical_json, sha256_bytes
 from farm.model.build import ImageIdentity
 from farm.sandbox.engine import connected, engine_errors, inspect_image, owner_labels, remove_container
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from docker import APIClient
@@ -36,12 +40,15 @@ if TYPE_CHECKING:
     from farm.config import Settings
     from farm.store.base import Vault
 
-__all__ = ["build_image", "ensure_image", "find_image", "identity_of", "image_tag"]
+__all__ = ["EnsuredImage", "build_image", "ensure_image", "find_image", "identity_of", "image_tag", "store_packages"]
 
 _LABELS = "farm.image."
 _PACKAGES = "/opt/farm-image/packages.txt"
 _MAX_LIST = 16 * 1024 * 1024
-_BUILD_SECONDS = 3600
+_BUILD_SECONDS = 3600.0
+"""How long one command of the host's may take: a mirror that trickles is no reason to wait for ever."""
+_TIDY_SECONDS = 30.0
+"""How long a command that was ended may take to remove its half root."""
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -61,6 +68,13 @@ class _Job:
     @property
     def tag(self) -> str:
         return image_tag(self.definition.name, self.digest)
+
+
+class EnsuredImage(NamedTuple):
+    """An image that is there, and whether it was made for this."""
+
+    identity: ImageIdentity
+    made: bool
 
 
 def image_tag(name: str, digest: str) -> str:
@@ -83,19 +97,19 @@ def find_image(settings: Settings, name: str) -> ImageIdentity:
 def ensure_image(
     settings: Settings,
     name: str,
-    vault: Vault | None = None,
     progress: Callable[[str], None] = _quiet,
     *,
     force: bool = False,
-) -> ImageIdentity:
+    index: str = "",
+) -> EnsuredImage:
     """Return the image of the definition `images/<name>`, made now where it is missing (or `force`).
 
     Args:
         settings: where images and data lie, engine, index.
         name: folder under images/.
-        vault: receives the list of installed packages.
         progress: is told in a few words what is being done.
         force: make it again even though it is there.
+        index: where pip fetches the tools from, instead of where it is configured to; default: the settings'.
 
     Raises:
         ImageBuildError: it cannot be made; the message names the log.
@@ -106,14 +120,32 @@ def ensure_image(
     lock.parent.mkdir(parents=True, exist_ok=True)
     # Two builds that miss the same image make it once.
     with FileLock(lock), connected(settings) as api:
-        identity = None if force else _find_or_none(api, job)
-        identity = identity or build_image(settings, api, job, progress)
-        if vault is not None and identity.packages is not None and not vault.has(identity.packages):
-            vault.put_bytes(_read_packages(api, identity.image_id))
-        return identity
+        found = None if force else _find_or_none(api, job)
+        if found is not None:
+            return EnsuredImage(found, made=False)
+        return EnsuredImage(build_image(settings, api, job, progress, index), made=True)
 
 
-def build_image(settings: Settings, api: APIClient, job: _Job, progress: Callable[[str], None]) -> ImageIdentity:
+def store_packages(settings: Settings, identity: ImageIdentity, vault: Vault) -> None:
+    """Make sure that the vault holds the image's list of packages, which the provenance names by digest.
+
+    Raises:
+        ImageBuildError: the list in the image is not the one that its label names.
+        ImageMissingError, DockerUnavailableError, StoreUnavailableError.
+    """
+    if identity.packages is None or vault.has(identity.packages):
+        return
+    with connected(settings) as api:
+        data = _read_packages(api, identity.image_id)
+    if sha256_bytes(data) != identity.packages.sha256:
+        msg = f"image {identity.name}: its list of packages is not the one that its label names"
+        raise ImageBuildError(msg, remedy=f"Run `farm images build {identity.name} --force`.")
+    vault.put_bytes(data)
+
+
+def build_image(
+    settings: Settings, api: APIClient, job: _Job, progress: Callable[[str], None], index: str = ""
+) -> ImageIdentity:
     """Make the image of `job`, import and tag it; raises like `ensure_image`."""
     definition = job.definition
     job.log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,8 +159,8 @@ def build_image(settings: Settings, api: APIClient, job: _Job, progress: Callabl
         (work / "requirements.txt").write_bytes(job.requirements)
         (work / "wheels").mkdir()
         progress("fetch the tools")
-        fetch = download_command(definition, work / "requirements.txt", work / "wheels", settings.python_index)
-        _run(fetch, dict(os.environ), log, job, _quiet)
+        fetch = download_command(definition, work / "requirements.txt", work / "wheels")
+        _run(fetch, download_environment(os.environ, index or settings.python_index), log, job, _quiet)
         overlay, rootfs = work / "overlay.tar", work / "rootfs.tar"
         write_overlay(definition, job.requirements, work / "wheels", overlay)
         environment: tuple[str, ...] = (_PATH,)
@@ -199,22 +231,35 @@ def _find_or_none(api: APIClient, job: _Job) -> ImageIdentity | None:
 def _run(
     command: list[str], environment: dict[str, str], log: BinaryIO, job: _Job, progress: Callable[[str], None]
 ) -> None:
-    """Run a command of the host's with its output in the log; lines that mmdebstrap marks `I: ` are progress."""
+    """Run a command of the host's with its output in the log; lines that mmdebstrap marks `I: ` are progress.
+
+    Raises:
+        ImageBuildError: it cannot be started, fails, or takes too long.
+    """
     failed = f"image {job.definition.name}: {Path(command[0]).name} failed"
     remedy = f"Read {job.log_path}. {ImageBuildError.default_remedy}"
     try:
         with subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         ) as process:
             try:
-                for line in process.stdout or ():
+                for line in _output(process, _BUILD_SECONDS):
                     log.write(line)
                     if line.startswith(b"I: "):
                         progress(line[3:].decode(errors="replace").strip())
             except BaseException:
-                # An interrupt, say: mmdebstrap takes its half root away before it ends.
-                process.terminate()
+                # Out of time, or an interrupt, say.
+                _end_group(process)
                 raise
+    except TimeoutError as error:
+        log.flush()
+        msg = f"{failed}: it took longer than {_BUILD_SECONDS:.0f} s and was ended"
+        raise ImageBuildError(msg, remedy=remedy, details={"log": str(job.log_path)}) from error
     except OSError as error:
         raise ImageBuildError(f"{failed}: {error}", remedy=remedy) from error
     log.flush()
@@ -222,6 +267,43 @@ def _run(
         last = job.log_path.read_bytes()[-2000:].decode(errors="replace").strip().splitlines()
         msg = f"{failed} (exit code {process.returncode}): {last[-1] if last else 'no output'}"
         raise ImageBuildError(msg, remedy=remedy, details={"log": str(job.log_path)})
+
+
+def _output(process: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
+    """Yield the lines of the output until the process has ended.
+
+    Raises:
+        TimeoutError: that takes longer than `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    if process.stdout is None:
+        return
+    descriptor, rest = process.stdout.fileno(), b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        while selector.select(max(0.0, deadline - time.monotonic())) and time.monotonic() < deadline:
+            data = os.read(descriptor, 65536)
+            if not data:
+                break
+            *lines, rest = (rest + data).split(b"\n")
+            yield from (line + b"\n" for line in lines)
+        else:
+            raise TimeoutError
+    if rest:
+        yield rest
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError from error
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all that it started; gently first: mmdebstrap then takes its half root away."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_TIDY_SECONDS)
 
 
 def _import(api: APIClient, job: _Job, rootfs: Path, environment: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.errors import ImageBuildError
+from farm.net import ca_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +25,6 @@ _KEPT = ("/usr/share/doc/*/copyright",)
 _CUSTOMISE = 'chroot "$1" python3 -I -B /opt/farm-image/customise.py'
 """A constant for mmdebstrap's shell: `$1` is what mmdebstrap calls the new root."""
 _PASSED_ON = ("PATH", "TMPDIR", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_CA_VARIABLES = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 
 
 def bootstrap_command(
@@ -41,12 +41,13 @@ def bootstrap_command(
 
     Raises:
         ImageBuildError: mmdebstrap is not installed.
+        ConfigError: the CA bundle is not there.
     """
     program = shutil.which("mmdebstrap")
     if program is None:
         msg = f"image {definition.name}: mmdebstrap is not installed"
         raise ImageBuildError(msg, remedy="Run `apt-get install mmdebstrap` (as root), or name a base image by `from`.")
-    bundle = next((value for key in _CA_VARIABLES if (value := environment.get(key)) and Path(value).is_file()), "")
+    bundle = ca_bundle(environment)
     return [
         program,
         "--variant=minbase",
@@ -58,6 +59,9 @@ def bootstrap_command(
         *([f'--aptopt=Acquire::https::CAInfo "{bundle}"'] if bundle else []),
         f"--customize-hook=tar-in {shlex.quote(str(overlay))} /",
         f"--customize-hook={_CUSTOMISE}",
+        # The customisation has done it, and emptied /tmp, where the configuration lay that kept mmdebstrap's apt-get to
+        # the new root: without it, root would empty the host's own lists, and anybody else fail at them.
+        "--skip=cleanup/apt",
         definition.suite,
         str(target),
         *(definition.sources or host_sources(definition.suite, apt)),

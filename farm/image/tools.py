@@ -9,32 +9,41 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from farm.image.definition import CUSTOMISE, ImageDefinition
+from farm.net import direct
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["download_command", "write_overlay"]
+__all__ = ["download_command", "download_environment", "write_overlay"]
 
 _PREFIX = "opt/farm-image"
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
-def download_command(definition: ImageDefinition, requirements: Path, target: Path, index: str = "") -> list[str]:
+def download_command(definition: ImageDefinition, requirements: Path, target: Path) -> list[str]:
     """Return the pip command that fetches the wheels of `requirements` for the image's platform into `target` (pure).
 
-    The index, proxies, certificates and credentials are those pip is configured with, unless `index` names one.
+    The index, proxies, certificates and credentials are those pip is configured with (see `download_environment`).
     """
     machine = _MACHINES[definition.architecture]
     return [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
         "--require-hashes", "--no-deps", "--only-binary=:all:",
-        *([f"--index-url={index}"] if index else []),
         "--implementation=cp", f"--python-version={definition.python}",
         f"--abi={definition.interpreter}", "--abi=abi3", "--abi=none",
         f"--platform=manylinux_2_28_{machine}", f"--platform=manylinux_2_17_{machine}",
         f"--platform=manylinux2014_{machine}", "--platform=any",
         f"--dest={target}", f"--requirement={requirements}",
     ]  # fmt: skip
+
+
+def download_environment(environment: Mapping[str, str], index: str) -> dict[str, str]:
+    """Return the environment of that command: the host's, with `index` where one is named.
+
+    An index's address may hold credentials. Arguments of a process are public on its host, its environment is not.
+    """
+    return {**direct(environment), **({"PIP_INDEX_URL": index} if index else {})}
 
 
 def write_overlay(definition: ImageDefinition, requirements: bytes, wheels: Path, target: Path) -> None:

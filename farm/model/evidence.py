@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
 
 from farm.model.base import BlobRef, Sha256, Value
 from farm.model.build import FileNote, ImageIdentity, TestReport
@@ -10,7 +13,26 @@ from farm.model.lock import LockedFile
 from farm.model.plan import BuildPlan, PackageId
 from farm.model.source import SourceSnapshot
 
-__all__ = ["Byproduct", "JobRecord", "RecipeOrigin", "RunResult", "SbomFacts", "SignedFile"]
+__all__ = ["Byproduct", "JobRecord", "RecipeOrigin", "RunResult", "SbomFacts", "SignedFile", "Timestamp"]
+
+
+def _is_a_time(text: str) -> str:
+    datetime.fromisoformat(text)  # ValueError for a 30th of February
+    return text
+
+
+Timestamp = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"),
+    AfterValidator(_is_a_time),
+]
+"""RFC 3339, UTC, whole seconds: one spelling for each time, so that two compare as text."""
+RunUri = Annotated[
+    str, StringConstraints(pattern=r"^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+"""RFC 9562: names a run and no host."""
+Verdict = Annotated[str, StringConstraints(pattern=r"^isolated(: [ -~]{1,1000})?$")]
+"""What the isolation probe says of a sandbox that is one, in one line; of any other nothing is built."""
 
 
 class RecipeOrigin(Value):
@@ -26,8 +48,8 @@ class JobRecord(Value):
 
     run_id: str
     """Prefect flow-run id, or `local-<uuid>` for `farm build`."""
-    run_uri: str
-    """`https://…` or `urn:uuid:…` of the run, for the certificate and `invocationId`."""
+    run_uri: RunUri
+    """`urn:uuid:…` of the run, for the certificate and `invocationId`."""
     plan: BuildPlan
     recipe_origin: RecipeOrigin
     build_key: Sha256
@@ -36,10 +58,9 @@ class JobRecord(Value):
     inputs: tuple[LockedFile, ...]
     lock_digest: Sha256
     farm_version: str
-    rules_version: int
+    rules_version: int = Field(ge=1)
     """Farm's build-rule version."""
-    started_on: str
-    """RFC 3339, UTC, seconds."""
+    started_on: Timestamp
 
 
 class Byproduct(Value):
@@ -53,8 +74,8 @@ class Byproduct(Value):
 class RunResult(Value):
     """What happened in one run, told to the signer beside the file; the statement marks it as the worker's word."""
 
-    finished_on: str
-    probe: str
+    finished_on: Timestamp
+    probe: Verdict
     test: TestReport
     notes: tuple[FileNote, ...] = ()
     byproducts: tuple[Byproduct, ...] = ()

@@ -50,11 +50,19 @@ def build_package(reference: str, *, run: RunIdentity, call: Call, force: bool =
     known = call("reuse", steps.reuse, plan, snapshot, lock) if not force else None
     if known is not None:
         return known
+    proven = call("proof", steps.prove, plan)
+    if proven != snapshot:
+        # The vault's record was wrong, and all that hangs on it may be.
+        snapshot, lock = proven, call("lock", steps.lock, plan, proven)
     call("inputs", steps.inputs, plan, lock)
     job = call("job", steps.open_job, plan, snapshot, lock, run)
-    built = call("build", steps.build, plan, snapshot, lock)
-    notes = call("inspect", steps.inspect, plan, built)
-    artifacts = call("finish", steps.finish, job, built)
-    report = call("test", steps.test, job, lock, artifacts)
-    signed = call("sign", steps.sign, job, built, notes, artifacts, report)
-    return call("publish", steps.publish, job, built, artifacts, report, signed)
+    try:
+        built = call("build", steps.build, plan, snapshot, lock)
+        notes = call("inspect", steps.inspect, plan, built)
+        artifacts = call("finish", steps.finish, job, built)
+        report = call("test", steps.test, job, lock, artifacts)
+        signed = call("sign", steps.sign, job, built, notes, artifacts, report)
+        return call("publish", steps.publish, job, built, artifacts, report, signed)
+    finally:
+        # Whatever became of the build: from here on nothing may be signed with its token.
+        call("close", steps.close_job, job)

@@ -39,7 +39,7 @@ def write_recipe_lock(rt: Runtime, reference: str, *, check: bool = False) -> Lo
         ResolutionError and the errors of the plan and source steps and of the sandbox.
     """
     plan = steps.plan(rt, reference)
-    snapshot = steps.source(rt, plan)
+    snapshot = steps.prove(rt, plan)  # the resolver may run code of it
     with rt.context("lock", rt.image(plan.build.image)) as context:
         new = rt.ecosystem(plan.package.ecosystem).resolve(plan, snapshot, context)
     path = steps.recipe_lock_path(rt, plan)

@@ -60,11 +60,12 @@ def publish_build(
         files=files,
     )
     gate = open_gate(rt.settings)
+    # First: what the repository's own trust configuration does not cover must not get into it.
+    publish_trust_config(rt.repository, rt.settings.trust_config_path)
     with rt.scratch("publish") as work:
         published = publish(
             publication, vault=rt.vault, store=rt.repository, gate=gate, run_dir=rt.settings.run_dir, work=work
         )
-    publish_trust_config(rt.repository, rt.settings.trust_config_path)
     return published
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from farm.ecosystems.base import StepContext
 from farm.errors import RecipeError
+from farm.sandbox.owner import is_gone, own_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from farm.config import Settings
     from farm.ecosystems.base import Ecosystem
     from farm.model.build import ImageIdentity
+    from farm.model.source import SourceSnapshot
     from farm.sandbox.base import Sandbox
     from farm.store.s3 import ObjectStore
     from farm.store.vault import S3Vault
@@ -89,12 +91,28 @@ class Runtime:
         url = service_url(self.settings, "index")
         return f"{url}/simple/" if url else ""
 
+    @cached_property
+    def made(self) -> set[SourceSnapshot]:
+        """The source snapshots that this process made from their pins itself: they need no proof."""
+        return set()
+
+    @cached_property
+    def _scratch_root(self) -> Path:
+        """Where scratch folders are; once, those of processes that were killed are taken away."""
+        root = self.settings.data / "work"
+        for folder in list(root.iterdir()) if root.is_dir() else ():
+            _, _, mark = folder.name.partition(".")
+            if is_gone(mark.rpartition(".")[0].replace(".", "/")):
+                shutil.rmtree(folder, ignore_errors=True)
+        return root
+
     @contextmanager
     def scratch(self, step: str) -> Iterator[Path]:
         """Give a private folder below the data folder; it is removed at the end, whatever happens."""
-        root = self.settings.data / "work"
+        root = self._scratch_root
         root.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{step}-", dir=root))
+        mark = own_mark().replace("/", ".")  # another process tells by it whether this one still lives
+        folder = Path(tempfile.mkdtemp(prefix=f"{step}.{mark}.", dir=root))
         try:
             yield folder
         finally:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+
+from pydantic import ValidationError
 
 from farm import __version__, log
-from farm.errors import LockMissingError, NotReproducibleError
+from farm.errors import (
+    LockMissingError,
+    NotReproducibleError,
+    RecipeError,
+    SignerUnavailableError,
+    SigningRefusedError,
+)
 from farm.evidence.sbom import SbomFormat
 from farm.model.base import BlobRef, Value
 from farm.model.evidence import Byproduct, JobRecord, RunResult, SbomFacts, SignedFile
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from farm.config import Settings
     from farm.model.build import Artifact, BuildResult, FileNote, TestReport
     from farm.model.lock import Lock, LockedFile
     from farm.model.plan import ArchivePin, BuildPlan
@@ -34,12 +42,14 @@ if TYPE_CHECKING:
 __all__ = [
     "OpenJob",
     "build",
+    "close_job",
     "finish",
     "inputs",
     "inspect",
     "lock",
     "open_job",
     "plan",
+    "prove",
     "publish",
     "reuse",
     "sign",
@@ -47,6 +57,10 @@ __all__ = [
     "test",
 ]
 
+_RUNS = 3
+"""Sandbox runs while a token lives, each with the recipe's time: build, platform tag, test."""
+_AROUND_RUNS = 900
+"""Seconds of the token's life for what farm itself does around them: start, guards, archive, documents, signature."""
 OUTCOMES = "outcomes"
 """Record kind of finished builds, by build key."""
 
@@ -76,29 +90,80 @@ def plan(rt: Runtime, reference: str) -> BuildPlan:
     found = find_recipe(rt.settings.recipes, reference)
     definition = load_definition(rt.settings.images / build_image(found.recipe, found.version))
     target = Target(platform=definition.platform, interpreter=definition.interpreter)
-    return make_plan(found.recipe, found.version, found.relative, target)
+    made = make_plan(found.recipe, found.version, found.relative, target)
+    _check_limits(made, rt.settings)
+    return made
+
+
+def _check_limits(plan: BuildPlan, settings: Settings) -> None:
+    """Hold what the recipe wants for its runs against what the farm gives: a recipe must not take the host down.
+
+    Raises:
+        RecipeError: a limit is above its ceiling, or the token could expire before the build is signed.
+    """
+    limits = plan.limits
+    for name in type(limits).model_fields:
+        wanted, ceiling = getattr(limits, name), getattr(settings.sandbox, f"max_{name}")
+        if wanted > ceiling:
+            msg = f"{plan.package}: limits.{name} is {wanted}, and the setting sandbox.max_{name} allows {ceiling}"
+            raise RecipeError(msg, remedy=f"Lower limits.{name} in the recipe, or raise sandbox.max_{name}.")
+    needed = _RUNS * limits.time_seconds + _AROUND_RUNS
+    if needed > settings.trust.token_seconds:
+        msg = (
+            f"{plan.package}: limits.time_seconds is {limits.time_seconds}, for build, platform tag and test each: to"
+            f" be signed after them the run needs a token of {needed} s, and the setting trust.token_seconds allows"
+            f" {settings.trust.token_seconds}"
+        )
+        raise RecipeError(msg, remedy="Lower limits.time_seconds in the recipe, or raise trust.token_seconds.")
 
 
 def source(rt: Runtime, plan: BuildPlan) -> SourceSnapshot:
     """Step 2: the pinned source as a snapshot in the vault; taken from there when it is known.
 
+    What is known is the vault's word: enough to find out whether a build is needed, but see `prove`.
+
     Raises:
         the errors of farm.source.
     """
+    return _take(rt, plan, prove=False)
+
+
+def prove(rt: Runtime, plan: BuildPlan) -> SourceSnapshot:
+    """Return the snapshot that the pin gives, whatever the vault says: this one goes to foreign code and to the signer.
+
+    It differs from what `source` gave only where somebody changed the vault's record.
+
+    Raises:
+        the errors of farm.source.
+    """
+    return _take(rt, plan, prove=True)
+
+
+def _take(rt: Runtime, plan: BuildPlan, *, prove: bool) -> SourceSnapshot:
     from farm.source import take  # noqa: PLC0415 - GitPython and httpx are imported with it
 
     ecosystem = rt.ecosystem(plan.package.ecosystem)
 
     def fetch_archive(pin: ArchivePin, target: Path) -> str:
+        from farm.source.archive import named_location  # noqa: PLC0415 - only what a pin needs is imported
         from farm.source.download import fetch_url  # noqa: PLC0415 - httpx is imported with it
 
         located = ecosystem.locate(pin, rt.settings)
-        fetch_url(pin.model_copy(update={"url": located.url}), target, headers=located.headers)
-        # Which mirror it came through says nothing: the digest does. So no host name gets into the evidence.
-        return f"{plan.package.purl}?file_name={quote(located.filename)}"
+        there = pin.model_copy(update={"url": located.url})
+        fetch_url(there, target, headers=located.headers, bundle=located.ca_bundle)
+        # Which mirror it came through says nothing: the digest does.
+        return named_location(pin, located.filename)
 
     with rt.scratch("source") as work:
-        return take(plan.source, vault=rt.vault, settings=rt.settings, work=work, fetch_archive=fetch_archive)
+        return take(
+            plan.source,
+            vault=rt.vault,
+            settings=rt.settings,
+            work=work,
+            fetch_archive=fetch_archive,
+            made=rt.made,
+            prove=prove,
+        )
 
 
 def lock(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot) -> Lock:
@@ -130,10 +195,9 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     from farm.repository.published import damaged, find_published  # noqa: PLC0415 - boto3 is imported with it
 
     key = key_fields(plan, snapshot, rt.image(plan.build.image), lock).key
-    data = rt.vault.get_record(OUTCOMES, key)
-    if data is None:
+    outcome = _known_outcome(rt, key)
+    if outcome is None:
         return None
-    outcome = Outcome.model_validate_json(data)
     published = {
         record.filename: record for record in find_published(rt.repository, plan.package.name, plan.package.version)
     }
@@ -149,7 +213,7 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
     """Step 4: make sure that the vault holds every locked file, with the right bytes; fetch what it lacks.
 
     Raises:
-        InputUnavailableError, InputDigestError, StoreUnavailableError.
+        InputUnavailableError, InputMissingError, InputDigestError, StoreUnavailableError.
     """
     from farm.store.vault import ensure  # noqa: PLC0415 - boto3 is imported with it
 
@@ -171,13 +235,17 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
 def open_job(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, run: RunIdentity) -> OpenJob:
     """Tell the signer what is about to be built, before foreign code runs; it keeps the record and gives a token.
 
+    What the record names by digest is in the vault then, the image's list of packages among it.
+
     Raises:
         SignerUnavailableError, SigningRefusedError.
     """
+    from farm.image.builder import store_packages  # noqa: PLC0415 - the Docker SDK is imported with it
     from farm.pipeline.recipe_origin import recipe_origin  # noqa: PLC0415 - GitPython is imported with it
     from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
 
     image = rt.image(plan.build.image)
+    store_packages(rt.settings, image, rt.vault)
     record = JobRecord(
         run_id=run.id,
         run_uri=run.uri,
@@ -194,6 +262,21 @@ def open_job(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock,
     )
     with SignerClient(rt.signer_socket) as client:
         return OpenJob(record=record, token=client.open_run(record))
+
+
+def close_job(rt: Runtime, job: OpenJob) -> None:
+    """End the job at the signer: its token signs nothing any more. Closing again is no error.
+
+    What keeps the signer from it is only logged: the build has its result, or its error, already, and the token
+    expires by itself.
+    """
+    from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
+
+    try:
+        with SignerClient(rt.signer_socket) as client:
+            client.close_run(job.token)
+    except (SignerUnavailableError, SigningRefusedError) as error:
+        _log.warning("the run stays open until its token expires", reason=error.message)
 
 
 def build(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) -> BuildResult:
@@ -289,7 +372,6 @@ def sign(
             rt.vault.fetch(artifact.blob, path)
             signed.append(client.sign(job.token, result, artifact.filename, path, expected=artifact.blob))
             documents.append(sidecars)
-        client.close_run(job.token)
     return SignedBuild(files=tuple(signed), documents=tuple(documents))
 
 
@@ -338,16 +420,29 @@ def publish(
 
 def _same_as_before(rt: Runtime, job: OpenJob, artifacts: tuple[Artifact, ...]) -> None:
     """Refuse other bytes for a build key that is known: the build does not reproduce, and nothing is signed."""
-    data = rt.vault.get_record(OUTCOMES, job.record.build_key)
-    if data is None:
+    known = _known_outcome(rt, job.record.build_key)
+    if known is None:
         return
-    before = {file.filename: file.blob.sha256 for file in Outcome.model_validate_json(data).files}
+    before = {file.filename: file.blob.sha256 for file in known.files}
     now = {artifact.filename: artifact.blob.sha256 for artifact in artifacts}
     if before != now:
         raise NotReproducibleError(
             f"{job.record.plan.package} was built before with the same build key and gave other bytes",
             details={"before": before, "now": now},
         )
+
+
+def _known_outcome(rt: Runtime, build_key: str) -> Outcome | None:
+    """Return the recorded outcome of the build key; None for none, and for a record that says nothing of use."""
+    data = rt.vault.get_record(OUTCOMES, build_key)
+    if data is None:
+        return None
+    try:
+        outcome = Outcome.model_validate_json(data)
+    except ValidationError:
+        _log.warning("the record of an earlier build is of another format; it does not count", build_key=build_key[:12])
+        return None
+    return outcome if outcome.files else None  # a build without files is none
 
 
 def _byproducts(

@@ -10,6 +10,7 @@ from farm.errors import RecipeNotFoundError
 from farm.recipe.load import load_recipe
 from farm.recipe.naming import NAMINGS, naming_of
 from farm.recipe.problem import nearest
+from farm.recipe.reference import is_path, split
 
 if TYPE_CHECKING:
     from farm.recipe.model import Recipe
@@ -58,8 +59,7 @@ def find_recipe(recipes: Path, reference: str) -> Found:
         RecipeNotFoundError: no such recipe or version (the message has the nearest name), or not in the folder.
         RecipeError, SourcePinError: the recipe has problems.
     """
-    text = reference.strip().removeprefix("recipe ").strip()
-    name, _, version = text.rpartition("@") if "@" in text else (text, "", "")
+    name, version = split(reference)
     path = _as_path(name)
     if path is None:
         path = _by_name(recipes, name)
@@ -83,9 +83,8 @@ def newest_version(recipe: Recipe) -> str:
 
 
 def _as_path(name: str) -> Path | None:
-    """Return the recipe file when `name` is written as a path; `a/b` is a name even where there is a folder `a/b`."""
-    is_path = name.startswith((".", "/", "~")) or name.endswith((".yaml", "/")) or name.count("/") > 1
-    if not is_path:
+    """Return the recipe file when `name` is written as a path."""
+    if not is_path(name):
         return None
     path = Path(name).expanduser()
     if path.is_dir():

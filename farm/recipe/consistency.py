@@ -39,7 +39,7 @@ def findings(recipe: Recipe) -> tuple[Finding, ...]:
         return (Finding(("ecosystem",), message, suggestion=nearest(recipe.ecosystem, NAMINGS)),)
     return (
         *_name(recipe, naming),
-        *_source(recipe),
+        *_source(recipe, naming),
         *_versions(recipe, naming),
         *_build(recipe.build, ("build",), naming),
         *_test(recipe.test, ("test",), naming),
@@ -56,7 +56,13 @@ def _name(recipe: Recipe, naming: Naming) -> Iterator[Finding]:
         yield Finding(("name",), f"the name {recipe.name!r} is not in its normal form", suggestion=normal)
 
 
-def _source(recipe: Recipe) -> Iterator[Finding]:
+def _source(recipe: Recipe, naming: Naming) -> Iterator[Finding]:
+    archive = recipe.source.archive
+    if archive is not None and archive.pypi_sdist is not None:
+        try:
+            naming.name(archive.pypi_sdist)
+        except ValueError as error:
+            yield Finding(("source", "archive", "pypi-sdist"), str(error))
     tag = recipe.source.tag
     if tag and "{version}" not in tag:
         yield Finding(("source", "tag"), f"the tag pattern {tag!r} does not contain {{version}}")

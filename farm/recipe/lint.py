@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from farm.recipe.catalog import FILE_NAME, recipe_versions
 from farm.recipe.load import read_recipe
 from farm.recipe.naming import NAMINGS, naming_of
+from farm.recipe.plan import applying, overridden
 from farm.recipe.problem import Place, Problem, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import Literal
 
     from farm.config import Settings
     from farm.recipe.load import Reading
-    from farm.recipe.model import BuildChanges, Recipe, Test
+    from farm.recipe.model import BuildChanges, Recipe
 
 __all__ = ["check"]
 
@@ -86,12 +88,13 @@ class _Linter:
         self.folders()
         self.source()
         self.images(settings)
-        self.requirements(self.recipe.build, self.recipe.test, ())
+        self.requirements(self.recipe.build, ())
         for key, entry in self.recipe.versions.items():
-            self.requirements(entry.build, entry.test, ("versions", key))
-        self.test()
+            self.requirements(entry.build, ("versions", key))
         if not self.reading.problems:
             self.versions()
+            for key in self.recipe.pinned:
+                self.resolved(key)
             self.locks()
         return self.problems
 
@@ -136,7 +139,7 @@ class _Linter:
             if name not in known:
                 self.error(place, f"there is no image {name!r} under {settings.images.name}/", nearest(name, known))
 
-    def requirements(self, build: BuildChanges | None, test: Test | None, place: Place) -> None:
+    def requirements(self, build: BuildChanges | None, place: Place) -> None:
         naming = NAMINGS.get(self.recipe.ecosystem)
         if build is None or naming is None:
             return
@@ -147,15 +150,28 @@ class _Linter:
                 continue  # found while reading
             if not pinned:
                 self.warn((*place, "build", "requires", index), f"{text!r} is not pinned to one version")
-        if test is not None and test.requires and not test.command:
-            self.warn((*place, "test", "requires"), "requirements of tests, but no command that uses them")
 
-    def test(self) -> None:
-        test = self.recipe.test
+    def resolved(self, version: str) -> None:
+        """Look at a pinned version as it will be built and tested, with every override applied."""
+        build, test, _ = overridden(self.recipe, version)
+        if test.requires and not test.command:
+            place = (*self.given(version, "test", "requires"), "requires")
+            self.warn(place, "requirements of tests, but no command that uses them")
         if not test.imports and not test.command and test.skip is None:
-            self.warn(("test",), "nothing is tested: give imports, a command, or skip with a reason")
-        if not self.recipe.build.tags:
-            self.warn(("build",), "without build.tags nobody notices when a native package comes out pure", key=True)
+            place = self.given(version, "test", "")
+            self.warn(place, "nothing is tested: give imports, a command, or skip with a reason")
+        if not build.tags:
+            place = self.given(version, "build", "tags")
+            self.warn(place, "without build.tags nobody notices when a native package comes out pure", key=True)
+
+    def given(self, version: str, section: Literal["build", "test"], field: str) -> Place:
+        """Return the place of the section that decides on `field` (empty: on any) for `version`: the last with it."""
+        place: Place = (section,)
+        for key, entry in applying(self.recipe, version):
+            change = entry.build if section == "build" else entry.test
+            if change is not None and (not field or field in change.model_fields_set):
+                place = ("versions", key, section)
+        return place
 
     def versions(self) -> None:
         naming = naming_of(self.recipe.ecosystem)

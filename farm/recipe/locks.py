@@ -43,6 +43,10 @@ def read_lock(path: Path) -> Lock:
         LockMissingError: no such file.
         LockStaleError: a file that is no lock of this farm's format.
     """
+    if path.exists() and not path.is_file():
+        # To open a pipe would wait for somebody who writes to it.
+        msg = f"the lock {_shown(path)} is no file"
+        raise LockStaleError(msg, details={"lock": str(path)})
     try:
         with path.open("rb") as stream:
             data = stream.read(_MAX_BYTES + 1)

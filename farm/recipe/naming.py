@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMINGS", "Naming", "naming_of"]
 
-_PYTHON_TAGS = re.compile(r"^[A-Za-z0-9_.]+-[A-Za-z0-9_.]+-[A-Za-z0-9_.]+$")
+_PYTHON_TAGS = re.compile(r"[A-Za-z0-9_.]+-[A-Za-z0-9_.]+-[A-Za-z0-9_.]+")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ NAMINGS: Mapping[str, Naming] = {
         contains=_python_contains,
         requirement=_python_requirement,
         is_pinned=_python_is_pinned,
-        tags=lambda text: _PYTHON_TAGS.match(text) is not None,
+        tags=lambda text: _PYTHON_TAGS.fullmatch(text) is not None,
     ),
 }
 """Ecosystem → its rules. A new language adds one entry."""

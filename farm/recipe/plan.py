@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from farm.recipe.model import Build, Limits, Recipe, Test, VersionEntry
 
-__all__ = ["build_image", "make_plan"]
+__all__ = ["applying", "build_image", "make_plan", "overridden"]
 
 
 class _Resolved(Value):
@@ -47,7 +47,7 @@ def make_plan(recipe: Recipe, version: str, recipe_path: str, target: planned.Ta
     naming = naming_of(recipe.ecosystem)
     key = _pinned_key(recipe, version)
     entry = recipe.versions[key]
-    build, test, limits = _overridden(recipe, key)
+    build, test, limits = overridden(recipe, key)
     resolved = _Resolved(
         package=planned.PackageId(
             ecosystem=recipe.ecosystem, name=naming.name(recipe.name), version=str(naming.version(key))
@@ -88,7 +88,7 @@ def build_image(recipe: Recipe, version: str) -> str:
     Raises:
         RecipeNotFoundError: the recipe does not pin this version.
     """
-    build, _, _ = _overridden(recipe, _pinned_key(recipe, version))
+    build, _, _ = overridden(recipe, _pinned_key(recipe, version))
     return build.image
 
 
@@ -105,17 +105,21 @@ def _pinned_key(recipe: Recipe, version: str) -> str:
     raise RecipeNotFoundError(msg)
 
 
-def _entries(recipe: Recipe, key: str) -> Iterator[VersionEntry]:
-    """Yield the entries that apply to the version `key`, in the order of the file: ranges that hold it, and its own."""
+def applying(recipe: Recipe, key: str) -> Iterator[tuple[str, VersionEntry]]:
+    """Yield the entries, with their keys, that apply to the version `key`, in the order of the file.
+
+    They are the ranges that hold it, and its own.
+    """
     naming = naming_of(recipe.ecosystem)
     for other, entry in recipe.versions.items():
         if other == key or (naming.is_range(other) and naming.contains(other, key)):
-            yield entry
+            yield other, entry
 
 
-def _overridden(recipe: Recipe, key: str) -> tuple[Build, Test, Limits]:
+def overridden(recipe: Recipe, key: str) -> tuple[Build, Test, Limits]:
+    """Return build, test and limits of the version `key` (as the recipe spells it) with every override applied."""
     build, test, limits = recipe.build, recipe.test, recipe.limits
-    for entry in _entries(recipe, key):
+    for _, entry in applying(recipe, key):
         build = changed(build, entry.build)
         limits = changed(limits, entry.limits)
         if entry.test is not None:
@@ -129,7 +133,7 @@ def _pin(recipe: Recipe, key: str, entry: VersionEntry) -> planned.GitPin | plan
     source = recipe.source
     if source.git is not None:
         pattern = source.tag
-        for other in _entries(recipe, key):
+        for _, other in applying(recipe, key):
             pattern = other.tag if other.tag is not None else pattern
         return planned.GitPin(
             url=source.git,

@@ -26,10 +26,10 @@ __all__ = [
 PIN = "pin"
 """Type of the problems that mean: what should pin the source does not."""
 
-_HEX = re.compile(r"^[0-9a-f]+$")
-_IMAGE = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
-_SCP_LIKE = re.compile(r"^(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!:)[^\s:][^\s]*$")
-_ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_HEX = re.compile(r"[0-9a-f]+")
+_IMAGE = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_SCP_LIKE = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!:)[^\s:][^\s]*")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _GIT_SCHEMES = ("https://", "ssh://", "http://", "git://", "file://")
 _ARCHIVE_SCHEMES = ("https://", "http://")
@@ -51,13 +51,13 @@ _USERINFO = re.compile(r"^[a-z][a-z0-9+.-]*://[^/]*@")
 def commit(text: str) -> str:
     """Return `text` when it is a full commit id: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits."""
     full = (40, 64)
-    if _HEX.match(text.lower()) and len(text) not in full:
+    if _HEX.fullmatch(text.lower()) and len(text) not in full:
         raise PydanticCustomError(
             PIN,
             "the commit '{text}' has {length} digits: a pin is the full commit (40 or 64 hex digits)",
             {"text": text, "length": len(text)},
         )
-    if not _HEX.match(text):
+    if not _HEX.fullmatch(text):
         raise PydanticCustomError(
             PIN, "'{text}' is no commit: a pin is the full commit (40 or 64 lower-case hex digits)", {"text": text}
         )
@@ -67,7 +67,7 @@ def commit(text: str) -> str:
 def sha256(text: str) -> str:
     """Return `text` when it is a SHA-256: 64 lower-case hex digits."""
     length = 64
-    if len(text) != length or not _HEX.match(text):
+    if len(text) != length or not _HEX.fullmatch(text):
         raise PydanticCustomError(PIN, "'{text}' is no SHA-256 (64 lower-case hex digits)", {"text": text})
     return text
 
@@ -77,7 +77,7 @@ def git_url(text: str) -> str:
     if text.startswith("-") or "::" in text.split("/", 1)[0] or any(c.isspace() or ord(c) < ord(" ") for c in text):
         msg = f"{text!r} is no address of a git repository"
         raise ValueError(msg)
-    if not text.startswith(_GIT_SCHEMES) and not ("://" not in text and _SCP_LIKE.match(text)):
+    if not text.startswith(_GIT_SCHEMES) and not ("://" not in text and _SCP_LIKE.fullmatch(text)):
         msg = f"{text!r}: a git source is https://, ssh://, http://, git://, file:// or user@host:path"
         raise ValueError(msg)
     _no_credentials(text, user_allowed=text.startswith("ssh://"))
@@ -134,7 +134,7 @@ def relative_folder(text: str) -> str:
 
 def image_name(text: str) -> str:
     """Return `text` when it can be a folder under images/."""
-    if not _IMAGE.match(text):
+    if not _IMAGE.fullmatch(text):
         msg = f"{text!r} is no name of an image (a folder under images/)"
         raise ValueError(msg)
     return text
@@ -148,7 +148,7 @@ def environment(values: Mapping[str, str]) -> None:
     """
     for name, value in values.items():
         upper = name.upper()
-        if not _ENV_NAME.match(name):
+        if not _ENV_NAME.fullmatch(name):
             msg = f"{name!r} is no name of an environment variable"
         elif upper in _RESERVED or upper.startswith(_RESERVED_PREFIXES) or upper.endswith("_PROXY"):
             msg = f"{name} belongs to the fixed environment of a build; a recipe cannot set it"

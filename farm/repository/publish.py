@@ -35,6 +35,7 @@ from farm.repository.model import (
 from farm.repository.published import damaged, published_names, read_record
 from farm.repository.wheel import check_metadata
 from farm.store.objects import BINARY, JSON
+from farm.trust.rotation import lost_entries
 
 if TYPE_CHECKING:
     from farm.repository.gate import Gate
@@ -95,10 +96,26 @@ def publish(
 
 
 def publish_trust_config(store: ObjectStore, path: Path) -> None:
-    """Put the client trust configuration where consumers of the index find it; nothing is written when it is there."""
+    """Put the client trust configuration where consumers of the index find it; nothing is written when it is there.
+
+    Raises:
+        ImmutableError: another one is there, with keys that this one lacks: what they signed would not verify any more.
+        TrustRootError: another one is there, and one of the two cannot be read.
+    """
     data = path.read_bytes()
-    if store.get_bytes(TRUST_KEY) != data:
-        store.put_bytes(TRUST_KEY, data, content_type=JSON)
+    there = store.get_bytes(TRUST_KEY)
+    if there == data:
+        return
+    if there is not None and (lost := lost_entries(there, data)):
+        raise ImmutableError(
+            f"the repository's trust configuration has keys that {path} lacks ({', '.join(lost)})",
+            remedy=(
+                "Restore the folder of the signer whose files this repository holds; "
+                "a new signer publishes to a repository of its own (s3.repository_bucket)."
+            ),
+            details={"path": str(path), "key": TRUST_KEY, "lost": list(lost)},
+        )
+    store.put_bytes(TRUST_KEY, data, content_type=JSON)
 
 
 def _distinct(publication: Publication) -> tuple[PublishFile, ...]:

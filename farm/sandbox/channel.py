@@ -11,6 +11,8 @@ import struct
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from farm.text import without_controls
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -63,8 +65,8 @@ class LogSink:
 
     @property
     def tail(self) -> str:
-        """The last 4 KiB, whether they fitted into the file or not."""
-        return self._tail.decode("utf-8", "replace")
+        """The last 4 KiB, whether they fitted into the file or not; fit for a terminal, unlike the file."""
+        return without_controls(self._tail.decode("utf-8", "replace"))
 
     def __enter__(self) -> Self:
         return self

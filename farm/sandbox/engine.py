@@ -7,7 +7,6 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-import psutil
 import requests
 from docker import APIClient
 from docker.constants import DEFAULT_UNIX_SOCKET
@@ -16,6 +15,7 @@ from docker.utils import kwargs_from_env
 
 from farm import log
 from farm.errors import DockerUnavailableError, ImageMissingError
+from farm.sandbox.owner import is_gone, own_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,8 +93,8 @@ def inspect_image(api: APIClient, image: str) -> dict[str, Any]:
 
 
 def owner_labels() -> dict[str, str]:
-    """Return the labels that say whose container it is: this process on this host, told apart by when it started."""
-    return {LABEL: "1", _OWNER: _identify(os.getpid())}
+    """Return the labels that say whose container it is: this process's, told from any other that has its number."""
+    return {LABEL: "1", _OWNER: own_mark()}
 
 
 def remove_container(api: APIClient, container: str) -> None:
@@ -109,26 +109,18 @@ def remove_container(api: APIClient, container: str) -> None:
 
 
 def remove_orphans(settings: Settings) -> int:
-    """Remove the sandboxes of farm processes of this host that are gone; return how many.
+    """Remove the sandboxes of farm processes that are gone for certain; return how many.
+
+    Only processes of this boot and this namespace of process ids can be judged. Whatever belongs to others (another
+    host that shares the engine, a container, an earlier boot) or cannot be read stays: a live build's is never taken.
 
     Raises:
         DockerUnavailableError: no engine.
     """
-    here, count = socket.gethostname(), 0
+    count = 0
     with connected(settings) as api, engine_errors("look for orphaned sandboxes"):
         for entry in api.containers(all=True, filters={"label": [f"{LABEL}=1"]}):
-            owner = str(entry["Labels"].get(_OWNER, ""))
-            host, _, rest = owner.partition("/")
-            pid = rest.partition("/")[0]
-            if host == here and pid.isdecimal() and owner != _identify(int(pid)):
+            if is_gone(str(entry["Labels"].get(_OWNER, ""))):
                 remove_container(api, entry["Id"])
                 count += 1
     return count
-
-
-def _identify(pid: int) -> str:
-    try:
-        started = f"{psutil.Process(pid).create_time():.2f}"
-    except psutil.Error:
-        started = "gone"
-    return f"{socket.gethostname()}/{pid}/{started}"

@@ -23,13 +23,21 @@ _UNREACHABLE = frozenset({"ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EHOST
 """What connect says where there is no way out. EINVAL: a link-local IPv6 address without an interface to leave by."""
 _NOBODY = frozenset({"ECONNREFUSED"})
 _ABSENT = frozenset({"ENOENT", "ENOTDIR", "EACCES"})
+_FORBIDDEN = frozenset({"EPERM", "EACCES"})
+_SOCKETS = {
+    **dict.fromkeys(("AF_ALG", "AF_BLUETOOTH", "AF_PACKET", "AF_VSOCK"), _FORBIDDEN | {"EAFNOSUPPORT"}),
+    # The kernel alone would say EAFNOSUPPORT to a family that there is not: this one shows that a filter answers.
+    "AF_UNSPEC": _FORBIDDEN,
+    "io_uring": _FORBIDDEN | {"ENOSYS"},
+}
+"""What each of the guest's attempts (`SOCKET_PROBES` there) may have come to. Every one must have been made."""
 _DEVICES = frozenset({
     "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
     "tty", "urandom", "zero",
 })  # fmt: skip
 _ENGINE_MOUNTS = frozenset({
-    "/", "/dev", "/dev/console", "/dev/mqueue", "/dev/pts", "/dev/shm", "/etc/hostname", "/etc/hosts",  # noqa: S108
-    "/etc/resolv.conf", "/proc", "/sys",
+    "/", "/dev", "/dev/console", "/dev/mqueue", "/dev/pts", "/dev/shm", "/etc/hostname",  # noqa: S108 - the engine's
+    "/etc/hosts", "/etc/resolv.conf", "/proc", "/sys",
 })  # fmt: skip
 _ENGINE_TREES = (
     "/proc/",
@@ -70,12 +78,17 @@ class Facts(_Reported):
     routes: Names
     connects: Annotated[tuple[tuple[Text, Text], ...], Field(max_length=4096, min_length=1)]
     """What was connected to and the error it gave, `connected` and the like where it gave none."""
+    sockets: dict[str, str]
+    """Kind of socket that no network namespace holds → the error that making it gave, `created` and so on if none."""
+    unfiltered: Text
+    """Why the guest's own socket filter is not in force; empty when it is."""
     unix: Names
     env: Names
     writable: Names
     mounts: Annotated[tuple[MountFact, ...], Field(max_length=4096, min_length=1)]
     devices: Names
     hardened: bool
+    """Whether the guest made itself undumpable, so that what it runs (the same user) can neither trace nor open it."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +129,8 @@ def judge(raw: bytes, expected: Expectation) -> str:
         msg = f"the isolation probe got through: {'; '.join(found)}"
         raise IsolationError(msg, details={"findings": found})
     return (
-        f"isolated: no network, uid {expected.user}, no capabilities, no new privileges, seccomp filter, "
+        "isolated: no network, no sockets but local, internet and netlink ones, "
+        f"uid {expected.user}, no capabilities, no new privileges, seccomp filter, "
         "read-only root and inputs, environment on the allow-list"
     )
 
@@ -145,6 +159,12 @@ def _network(facts: Facts) -> Iterator[str]:
         harmless = {"unix": _ABSENT, "dns": _UNREACHABLE | _NOBODY}.get(kind, _UNREACHABLE)
         if result not in harmless:
             yield f"{target}: {result}"
+    if facts.unfiltered:
+        yield f"sockets are not restricted: {facts.unfiltered}"
+    for name in sorted(_SOCKETS.keys() | facts.sockets.keys()):
+        result = facts.sockets.get(name, "not tried")
+        if result not in _SOCKETS.get(name, ()):
+            yield f"socket {name}: {result}"
     for path in facts.unix:
         yield f"Unix socket {path} of somebody else is in the network namespace"
 
@@ -164,6 +184,8 @@ def _privileges(facts: Facts, expected: Expectation) -> Iterator[str]:
         value = facts.status.get(name, "missing")
         if value != must:
             yield f"{name} is {value}, not {must}"
+    if not facts.hardened:
+        yield "the guest can be traced by what it runs (without ctypes, Python cannot make it undumpable)"
 
 
 def _mounts(facts: Facts, expected: Expectation) -> Iterator[str]:

@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from farm.config import find_config
+from farm.net import CA_VARIABLES
+from farm.services.registry import prefect_login
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,7 @@ __all__ = ["base", "farm_settings", "network", "prefect_client", "prefect_server
 
 _BASE = ("HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "PATH")
 _BASE_PREFIXES = ("LC_",)
-_CA = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
+_CA = (*CA_VARIABLES, "SSL_CERT_DIR", "AWS_CA_BUNDLE")
 _NETWORK = ("NETRC", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 # Of git's variables only those that configure: GIT_DIR and its like describe the caller's repository (in a hook, say).
@@ -66,6 +68,7 @@ def prefect_client(settings: Settings, port: int) -> dict[str, str]:
     return {
         "PREFECT_HOME": str(settings.data / "prefect"),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_API_AUTH_STRING": prefect_login(settings),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -79,7 +82,8 @@ def prefect_server(settings: Settings, port: int) -> Mapping[str, str]:
         **prefect_client(settings, port),
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        # Whoever can call the API can run commands as the worker: pages of other origins must not.
+        # Whoever can call the API can run commands as the worker: other users and pages of other origins must not.
+        "PREFECT_SERVER_API_AUTH_STRING": prefect_login(settings),
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"{own},http://localhost:{port}",
         # SQLite waits for its lock; a busy machine is no reason to lose a state.
         "PREFECT_SERVER_DATABASE_TIMEOUT": "60",

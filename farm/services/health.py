@@ -19,11 +19,13 @@ Probe = Callable[[str], str]
 _TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 
 
-def _ask(method: str, url: str, *, socket: Path | None = None, body: Any = None) -> httpx.Response | str:
+def _ask(
+    method: str, url: str, *, socket: Path | None = None, body: Any = None, auth: httpx.Auth | None = None
+) -> httpx.Response | str:
     """Ask and return the answer, or what went wrong. Proxies of the environment are not for loopback."""
     transport = httpx.HTTPTransport(uds=str(socket)) if socket is not None else None
     try:
-        with httpx.Client(timeout=_TIMEOUT, trust_env=False, transport=transport) as client:
+        with httpx.Client(timeout=_TIMEOUT, trust_env=False, transport=transport, auth=auth) as client:
             return client.request(method, url, json=body)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"{type(error).__name__}: {error}"
@@ -57,14 +59,16 @@ def socket_ok(socket: Path, path: str) -> Probe:
     return probe
 
 
-def worker_online(api: str, pool: str, worker: str, deployment: str) -> Probe:
+def worker_online(api: str, login: str, pool: str, worker: str, deployment: str) -> Probe:
     """Healthy when the server knows `deployment` (`flow/name`) and a worker of that name polls `pool`."""
+    user, _, password = login.partition(":")
+    auth = httpx.BasicAuth(user, password)
 
     def probe(since: str) -> str:
-        known = _status(_ask("GET", f"{api}/deployments/name/{deployment}"))
+        known = _status(_ask("GET", f"{api}/deployments/name/{deployment}", auth=auth))
         if known:
             return f"deployment {deployment}: {known}"
-        answer = _ask("POST", f"{api}/work_pools/{pool}/workers/filter", body={})
+        answer = _ask("POST", f"{api}/work_pools/{pool}/workers/filter", body={}, auth=auth)
         if failed := _status(answer):
             return f"work pool {pool}: {failed}"
         workers = answer.json() if isinstance(answer, httpx.Response) else []

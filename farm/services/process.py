@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from farm.errors import ServiceError
-from farm.services.registry import MARKER, ServiceRecord
+from farm.sandbox.owner import mark_of
+from farm.services.registry import MARKER, ServiceRecord, alive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ __all__ = ["exit_note", "log_tail", "owned", "spawn", "stop"]
 _ROTATE = 10 * 1024 * 1024
 _TAIL = 16 * 1024
 _KILL_SECONDS = 5.0
+_EXEC_SECONDS = 10.0
 
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 """Services that this process itself started: they are its children and must be waited for to be gone."""
@@ -40,6 +42,8 @@ def spawn(
     umask: int = -1,
 ) -> ServiceRecord:
     """Start `argv` in a session of its own, without a terminal, its output appended to `log`; return its record.
+
+    From then on the service is recognised by its mark, if it has not ended by itself.
 
     Raises:
         ServiceError: the program cannot be started.
@@ -68,9 +72,23 @@ def spawn(
             msg = f"{name}: {argv[0]} cannot be started: {error.strerror}"
             raise ServiceError(msg, remedy="Run `make setup`; the program belongs to farm's environment.") from error
     _CHILDREN[process.pid] = process
-    return ServiceRecord(
-        name=name, pid=process.pid, mark=mark, since=now, url=url, log=str(log), log_start=start, basis=basis
+    record = ServiceRecord(
+        name=name,
+        pid=process.pid,
+        mark=mark,
+        process=mark_of(process.pid),
+        since=now,
+        url=url,
+        log=str(log),
+        log_start=start,
+        basis=basis,
     )
+    # The kernel lets go of this side before it has set up the new program: until then its environment reads as empty,
+    # and on a busy host whoever asked at once would take the service for dead.
+    deadline = time.monotonic() + _EXEC_SECONDS
+    while not alive(record) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return record
 
 
 def owned(record: ServiceRecord) -> list[psutil.Process]:
@@ -78,7 +96,10 @@ def owned(record: ServiceRecord) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARKER) == record.mark:
+            if process.pid == record.pid:
+                if alive(record):
+                    found.append(process)
+            elif process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARKER) == record.mark:
                 found.append(process)
         except psutil.Error:
             continue  # gone, or another user's

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from farm.errors import ServiceError
 from farm.model.base import Value
+from farm.sandbox.owner import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,10 @@ __all__ = [
     "bind_socket",
     "choose_ports",
     "drop_record",
+    "prefect_login",
+    "prefect_login_path",
     "read_ports",
+    "read_prefect_login",
     "read_record",
     "run_folder",
     "s3_credentials",
@@ -65,6 +69,8 @@ class ServiceRecord(Value):
     pid: int
     mark: str
     """Value of `MARKER` in the environment of the process and its children."""
+    process: str = ""
+    """What tells the process itself from any other of its number: see `farm.sandbox.owner`."""
     since: str
     """RFC 3339, UTC, milliseconds."""
     url: str
@@ -84,10 +90,13 @@ def run_folder(settings: Settings) -> Path:
 
 def write_private(path: Path, value: Mapping[str, object]) -> None:
     """Write `value` as JSON to `path` (mode 0600) in one step: a reader sees the old or the new file, never a part."""
+    _write_private(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def _write_private(path: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=2, sort_keys=True)
-        stream.write("\n")
+        stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(name, path)  # noqa: PTH105 - the temporary file is known by name only
@@ -131,6 +140,9 @@ def alive(record: ServiceRecord) -> bool:
     try:
         process = psutil.Process(record.pid)
         return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARKER) == record.mark
+    except psutil.AccessDenied:
+        # The signer closes its memory to its own user too: only root reads its environment. Its start is no secret.
+        return bool(record.process) and mark_of(record.pid) == record.process
     except psutil.Error:
         return False
 
@@ -225,6 +237,29 @@ def s3_credentials(settings: Settings, port: int) -> tuple[str, str]:
     if wanted != kept:
         write_private(path, wanted)
     return access, secret
+
+
+# --- who may call the Prefect server ---------------------------------------------------------------------------------
+
+
+def prefect_login_path(settings: Settings) -> Path:
+    """Return the file (0600) whose one line, `user:password`, the Prefect server asks for."""
+    return settings.run_dir / "prefect.login"
+
+
+def read_prefect_login(settings: Settings) -> str:
+    """Return the line, empty before the first `farm up`."""
+    try:
+        return prefect_login_path(settings).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def prefect_login(settings: Settings) -> str:
+    """Return the line; made once. Without it, any user of this host could run commands as the worker."""
+    if not read_prefect_login(settings):
+        _write_private(prefect_login_path(settings), f"farm:{secrets.token_hex(32)}\n")
+    return read_prefect_login(settings)
 
 
 # --- the signer's socket ---------------------------------------------------------------------------------------------

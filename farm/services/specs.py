@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from farm.model.base import canonical_json
 from farm.services import environment, health
-from farm.services.registry import bind_socket, s3_credentials, signer_address
+from farm.services.registry import bind_socket, read_prefect_login, s3_credentials, signer_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,8 @@ def service_probe(settings: Settings, name: str, ports: Mapping[PortName, int]) 
         return health.http_ok(f"{_url(ports, 'index')}/health")
     if name == "prefect":
         return health.http_ok(f"{_url(ports, 'prefect')}/api/health")
-    return health.worker_online(f"{_url(ports, 'prefect')}/api", settings.work_pool, WORKER, DEPLOYMENT)
+    api, login = f"{_url(ports, 'prefect')}/api", read_prefect_login(settings)
+    return health.worker_online(api, login, settings.work_pool, WORKER, DEPLOYMENT)
 
 
 def _url(ports: Mapping[PortName, int], name: PortName) -> str:

@@ -14,7 +14,16 @@ from filelock import FileLock, Timeout
 from farm.errors import ServiceError
 from farm.services.model import ServiceState
 from farm.services.process import exit_note, log_tail, owned, spawn, stop
-from farm.services.registry import alive, choose_ports, drop_record, read_ports, read_record, run_folder, write_record
+from farm.services.registry import (
+    alive,
+    choose_ports,
+    drop_record,
+    prefect_login_path,
+    read_ports,
+    read_record,
+    run_folder,
+    write_record,
+)
 from farm.services.specs import SERVICES, service_names, service_probe, service_spec, stop_seconds
 
 if TYPE_CHECKING:
@@ -156,7 +165,7 @@ def _ensure(
         tell(f"{spec.name}: ready after {time.monotonic() - begun:.1f} s")
     else:
         tell(f"{spec.name}: running already" + (f" ({changed})" if changed else ""))
-    return _running(record, "", changed)
+    return _running(settings, record, "", changed)
 
 
 def _start(settings: Settings, spec: ServiceSpec) -> ServiceRecord:
@@ -213,10 +222,12 @@ def _state(settings: Settings, name: str) -> ServiceState:
         detail = "it ended without being stopped" + (f"; {left} of its processes are left" if left else "")
         return ServiceState(name=name, condition="died", log=record.log, detail=detail)
     wrong = service_probe(settings, name, read_ports(settings))(record.since)
-    return _running(record, wrong)
+    return _running(settings, record, wrong)
 
 
-def _running(record: ServiceRecord, wrong: str, detail: str = "") -> ServiceState:
+def _running(settings: Settings, record: ServiceRecord, wrong: str, detail: str = "") -> ServiceState:
+    if record.name == "prefect":
+        detail = detail or f"the UI asks once for the line in {prefect_login_path(settings)}"
     return ServiceState(
         name=record.name,
         condition="unhealthy" if wrong else "healthy",

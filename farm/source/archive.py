@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from farm import log
 from farm.errors import BlobCorruptError, BlobMissingError, SourceDigestError, SourceUnsafeError
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from farm.model.plan import ArchivePin
     from farm.store.base import Vault
 
-__all__ = ["take_archive"]
+__all__ = ["named_location", "take_archive"]
+
+_FILE_NAME = "?file_name="
+_QUALIFIER = re.compile(re.escape(_FILE_NAME) + r"[A-Za-z0-9._~%-]+")
 
 _log = log.get(__name__)
 
@@ -41,19 +46,20 @@ def take_archive(
         vault: where snapshot and original are kept.
         work: an existing scratch folder.
         fetch: writes the file for a pin to a path and returns where it is from, without credentials.
-        known: an earlier snapshot of the same pin whose tree got lost: the original is taken from the vault if it can.
+        known: what the vault says that this pin gave before. Only the original is taken from there, if it can: what
+            the pin's SHA-256 names. All else is made again.
         caps: what is taken at most.
 
     Returns:
         The snapshot.
 
     Raises:
-        SourceUnavailableError: it cannot be fetched.
+        SourceUnavailableError, SourceMissingError: it cannot be fetched.
         SourceDigestError: it has other bytes than the pinned ones.
         SourceUnsafeError: what is in it cannot be taken.
     """
     file = work / "archive"
-    origin = _from_vault(known, vault, file) or without_credentials(fetch(pin, file))
+    origin = _from_vault(pin, known, vault, file) or without_credentials(fetch(pin, file))
     shown = f"{pin.name} {pin.version}".strip() or without_credentials(pin.url)
     size = file.stat().st_size
     if size > caps.archive_bytes:
@@ -88,9 +94,18 @@ def take_archive(
     )
 
 
-def _from_vault(known: SourceSnapshot | None, vault: Vault, file: Path) -> str:
+def named_location(pin: ArchivePin, filename: str) -> str:
+    """Return where the file of a named archive is from, for evidence: no host name, since its digest is pinned."""
+    return f"{_purl(pin)}{_FILE_NAME}{quote(filename, safe='')}"
+
+
+def _purl(pin: ArchivePin) -> str:
+    return f"pkg:pypi/{pin.name}@{pin.version}"
+
+
+def _from_vault(pin: ArchivePin, known: SourceSnapshot | None, vault: Vault, file: Path) -> str:
     """Write the original that the vault keeps to `file` and return its origin; empty when none is right."""
-    if known is None or known.original is None:
+    if known is None or known.original is None or known.original.sha256 != pin.sha256 or not _fits(pin, known.uri):
         return ""
     try:
         vault.fetch(known.original, file)
@@ -98,6 +113,14 @@ def _from_vault(known: SourceSnapshot | None, vault: Vault, file: Path) -> str:
         _log.warning("the original archive in the vault is lost; fetching it again", reason=error.message)
         return ""
     return known.uri
+
+
+def _fits(pin: ArchivePin, uri: str) -> bool:
+    """Return whether the file of `pin` can be from `uri`: the vault's word alone would go into signed evidence."""
+    if pin.kind == "url":
+        return uri == without_credentials(pin.url)
+    rest = uri.removeprefix(_purl(pin))
+    return uri.startswith(_purl(pin)) and (not rest or _QUALIFIER.fullmatch(rest) is not None)
 
 
 def _single_folder(unpacked: Path) -> Path:

@@ -3,48 +3,58 @@
 from __future__ import annotations
 
 import os
-import ssl
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 
-from farm.errors import SourceUnavailableError, SourceUnsafeError
+from farm.errors import SourceMissingError, SourceUnavailableError, SourceUnsafeError
+from farm.net import DIRECT, ca_bundle, tls_context
 from farm.source.safety import CAPS, Caps
 from farm.source.scrub import scrub, secrets_of, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from farm.model.plan import ArchivePin
 
-__all__ = ["ca_bundle", "fetch_url"]
+__all__ = ["fetch_url"]
 
-_BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+_GONE = frozenset({httpx.codes.NOT_FOUND, httpx.codes.GONE})
 _REDIRECTS = 5
 _PLAIN = {"Accept-Encoding": "identity"}
 _TIMEOUT = httpx.Timeout(60.0, connect=20.0)
 
 
-def fetch_url(pin: ArchivePin, target: Path, *, headers: Mapping[str, str] | None = None, caps: Caps = CAPS) -> str:
+def fetch_url(
+    pin: ArchivePin,
+    target: Path,
+    *,
+    headers: Mapping[str, str] | None = None,
+    bundle: str = "",
+    caps: Caps = CAPS,
+) -> str:
     """Write the file at `pin.url` to `target` and return the address, without credentials. No digest is checked here.
 
     Args:
         pin: its `url` counts; user and password in it are used, never shown.
         target: the file.
         headers: request headers; they go to the host of the address alone, not to where it redirects.
+        bundle: PEM file to trust; empty = the one that the environment names, else the system's.
         caps: how large the file may be.
 
     Raises:
         SourceUnavailableError: no answer, or another answer than the file.
+        SourceMissingError: the answer that there is no such file.
         SourceUnsafeError: another scheme than http or https, a redirect to one or from https to http, too large.
     """
     shown = without_credentials(pin.url)
     secrets = {*secrets_of(pin.url), *(headers or {}).values()}
+    context = tls_context(bundle or ca_bundle(os.environ))
     try:
         _check(httpx.URL(pin.url), None, shown)
-        with httpx.Client(verify=_context(os.environ), timeout=_TIMEOUT, follow_redirects=False) as client:
+        with httpx.Client(verify=context, timeout=_TIMEOUT, follow_redirects=False, mounts=DIRECT) as client:
             request = client.build_request("GET", pin.url, headers={**(headers or {}), **_PLAIN})
             with _followed(client, request, shown) as response:
                 _save(response, target, shown, caps)
@@ -52,17 +62,6 @@ def fetch_url(pin: ArchivePin, target: Path, *, headers: Mapping[str, str] | Non
         msg = f"{shown} cannot be fetched: {scrub(str(error) or type(error).__name__, secrets)}"
         raise SourceUnavailableError(msg) from None  # the cause's text holds the address as it was
     return shown
-
-
-def ca_bundle(environment: Mapping[str, str]) -> Path | None:
-    """Return the CA bundle that the user's environment names (pip's, requests' or OpenSSL's variable), if it exists."""
-    paths = (Path(environment[name]) for name in _BUNDLES if environment.get(name))
-    return next((path for path in paths if path.is_file()), None)
-
-
-def _context(environment: Mapping[str, str]) -> ssl.SSLContext:
-    bundle = ca_bundle(environment)
-    return ssl.create_default_context(cafile=str(bundle) if bundle else None)
 
 
 @contextmanager
@@ -95,7 +94,7 @@ def _check(url: httpx.URL, before: httpx.URL | None, shown: str) -> None:
 def _save(response: httpx.Response, target: Path, shown: str, caps: Caps) -> None:
     if response.status_code != httpx.codes.OK:
         msg = f"{shown} answers {response.status_code} {response.reason_phrase}"
-        raise SourceUnavailableError(msg)
+        raise (SourceMissingError if response.status_code in _GONE else SourceUnavailableError)(msg)
     size = 0
     with target.open("wb") as output:
         for chunk in response.iter_raw():

@@ -7,14 +7,18 @@ line ends, no submodule code.
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farm.errors import SourcePinError, SourceUnsafeError
+from farm import log
+from farm.errors import FarmError, SourcePinError, SourceUnsafeError, StoreUnavailableError
 from farm.model.source import SourceSnapshot
 from farm.source.fill import Filler
 from farm.source.gitfetch import check_remote_tag, fetch_commit, tag_moved
-from farm.source.gitrun import GitRepository, ObjectReader
+from farm.source.gitloose import loose_objects
+from farm.source.gitrun import GitRepository
 from farm.source.gitstate import GitFolder
 from farm.source.gittree import fill_tree, read_commit, read_object
 from farm.source.giturl import check_url, download_location
@@ -23,30 +27,43 @@ from farm.source.submodules import fill_submodules
 from farm.source.tree import scan, tree_digest, write_tar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from farm.model.plan import GitPin
+    from farm.source.gitstate import IndexEntry
+    from farm.source.gittree import Objects
     from farm.store.base import Vault
 
 __all__ = ["take_git"]
 
-_FULL = re.compile(r"^([0-9a-f]{40}|[0-9a-f]{64})$")
+_FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MAX_TAG_CHAIN = 16
 
+_log = log.get(__name__)
 
-def take_git(pin: GitPin, *, vault: Vault, work: Path, sources: Mapping[str, str], caps: Caps = CAPS) -> SourceSnapshot:
-    """Fetch the commit, check the tag against it, and put its tree into the vault.
+
+def take_git(
+    pin: GitPin,
+    *,
+    vault: Vault,
+    work: Path,
+    sources: Mapping[str, str],
+    known: SourceSnapshot | None = None,
+    caps: Caps = CAPS,
+) -> SourceSnapshot:
+    """Get the commit, check the tag against it, and put its tree into the vault.
 
     Args:
         pin: the commit, and the tag that must resolve to it.
         vault: where the snapshot is kept.
         work: an existing scratch folder.
         sources: additional `insteadOf`: prefix of addresses → what stands instead.
+        known: what the vault says that this pin gave before. It is made again from the objects in its tar, each of
+            which must hash to its id, from the pinned commit down; only when that gives `known` nothing is fetched.
         caps: what is taken at most.
 
     Returns:
-        The snapshot.
+        The snapshot, made from the objects in this call.
 
     Raises:
         SourcePinError: the commit is not a full one, the address is no plain one.
@@ -56,36 +73,74 @@ def take_git(pin: GitPin, *, vault: Vault, work: Path, sources: Mapping[str, str
         SourceUnsafeError: what is in the tree cannot be taken.
     """
     check_url(pin.url, local=True)
-    if not _FULL.match(pin.commit):
+    if not _FULL.fullmatch(pin.commit):
         msg = f"{pin.commit!r} is no full commit of {pin.url}"
         raise SourcePinError(msg)
-    repository = GitRepository(work / "repository", sources)
+    # The files of submodules are in the snapshot, their objects are not: only where they are from can prove them.
+    if known is not None and not pin.submodules and _again(pin, known, vault, work, caps) == known:
+        return known
+    repository = GitRepository(work / "repository", sources, pin.url)
     repository.create(pin.commit)
     if pin.tag:
         check_remote_tag(repository, pin.url, pin.tag, pin.commit)
     fetch_commit(repository, pin.url, pin.commit, pin.tag)
+
+    def submodules(items: tuple[IndexEntry, ...], filler: Filler) -> None:
+        if pin.submodules:
+            fill_submodules(repository, pin.url, pin.commit, items, filler=filler, sources=sources)
+
+    with repository.objects() as reader:
+        return _snapshot(pin, reader, _filler(pin, work, caps), vault, submodules)
+
+
+def _again(pin: GitPin, known: SourceSnapshot, vault: Vault, work: Path, caps: Caps) -> SourceSnapshot | None:
+    """Make the snapshot of `pin` from the objects that the vault keeps in the tar of `known`; None when that fails."""
+    with tempfile.TemporaryDirectory(prefix="again-", dir=work) as name:
+        folder = Path(name)
+        tar = folder / "known.tar"
+        filler = _filler(pin, folder, caps)
+        try:
+            vault.fetch(known.archive, tar)
+            with loose_objects(tar, len(pin.commit), filler) as reader:
+                return _snapshot(pin, reader, filler, vault)
+        except StoreUnavailableError:
+            raise
+        except FarmError as error:
+            _log.warning("the snapshot in the vault does not prove its pin; fetching the source", reason=error.message)
+            return None
+
+
+def _filler(pin: GitPin, work: Path, caps: Caps) -> Filler:
     root = work / "tree"
     root.mkdir()
-    shown = f"{pin.url} at {pin.commit[:12]}"
+    return Filler(root, f"{pin.url} at {pin.commit[:12]}", caps)
+
+
+def _snapshot(
+    pin: GitPin,
+    reader: Objects,
+    filler: Filler,
+    vault: Vault,
+    submodules: Callable[[tuple[IndexEntry, ...], Filler], None] | None = None,
+) -> SourceSnapshot:
+    """Make the snapshot of `pin` from the objects of `reader` in the empty folder of `filler`."""
+    root = filler.folder
     folder = GitFolder(root / ".git", pin.commit)
-    filler = Filler(root, shown, caps)
-    with repository.objects() as reader:
-        tag_object = _copy_tag(pin, reader, folder)
-        commit = read_commit(reader, pin.commit, folder)
-        items = fill_tree(reader, commit.tree, filler, folder)
+    tag_object = _copy_tag(pin, reader, folder)
+    commit = read_commit(reader, pin.commit, folder)
+    items = fill_tree(reader, commit.tree, filler, folder)
     if commit.has_parents:
         folder.set_shallow()
     folder.set_index(items)
-    if pin.submodules:
-        fill_submodules(repository, pin.url, pin.commit, items, filler=filler, sources=sources)
+    if submodules is not None:
+        submodules(items, filler)
     filler.finish()
     if pin.subdirectory and not (root / pin.subdirectory).is_dir():
-        msg = f"{shown} has no folder {pin.subdirectory!r}"
-        raise SourceUnsafeError(msg)
-    entries = scan(root, skip_git=True, caps=caps)
+        raise filler.refuse(f"it has no folder {pin.subdirectory!r}")
+    entries = scan(root, skip_git=True, caps=filler.caps)
     state = (replace(entry, path=f".git/{entry.path}") for entry in scan(root / ".git"))
     epoch = clamp_epoch(commit.time)
-    tar = work / "source.tar"
+    tar = root.with_name("source.tar")
     write_tar(root, (*entries, *state), epoch, tar)
     return SourceSnapshot(
         strength="git",
@@ -103,7 +158,7 @@ def take_git(pin: GitPin, *, vault: Vault, work: Path, sources: Mapping[str, str
     )
 
 
-def _copy_tag(pin: GitPin, reader: ObjectReader, folder: GitFolder) -> str | None:
+def _copy_tag(pin: GitPin, reader: Objects, folder: GitFolder) -> str | None:
     """Copy the tag objects (a tag can point to a tag) and the reference; return the id of the outermost, if any.
 
     Raises:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from git import Git
-from git.exc import GitCommandNotFound
-
 from farm.errors import SourceUnavailableError, SourceUnsafeError
+from farm.source.gitpython import Git, GitCommandNotFound
 from farm.source.scrub import scrub, secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["GitObject", "GitRepository", "ObjectReader"]
+    from farm.source.fill import Readable
+
+__all__ = ["GitObject", "GitRepository", "ObjectReader", "config_environment"]
 
 _SHA1_DIGITS = 40
 
@@ -54,7 +54,7 @@ _HARDENING = {
 class GitObject:
     """One object as it is read: id, type, size, and its content as a stream that ends with it."""
 
-    def __init__(self, object_id: str, kind: str, size: int, stream: IO[bytes]) -> None:
+    def __init__(self, object_id: str, kind: str, size: int, stream: Readable) -> None:
         self.id = object_id
         self.kind = kind
         self.size = size
@@ -102,18 +102,26 @@ class GitRepository:
     Args:
         path: its folder, made by `create`.
         sources: additional `insteadOf`: prefix of addresses → what stands instead.
+        url: the address that will be fetched from. Where `sources` leads it to a folder of this host, that folder may
+            belong to another user.
     """
 
-    def __init__(self, path: Path, sources: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, sources: Mapping[str, str], url: str = "") -> None:
         self.path = path
+        self._local = _local_target(url, sources)
+        self._user_config = path.with_name(f"{path.name}.gitconfig")
         self._secrets = frozenset(s for pair in sources.items() for url in pair for s in secrets_of(url))
         self._git = Git(str(path))
         self._git.update_environment(**_environment(path, sources))
+        if self._local is not None:
+            self._git.update_environment(GIT_CONFIG_GLOBAL=str(self._user_config))
 
     def create(self, commit: str) -> None:
         """Make the repository for objects such as `commit`, without the user's template (and so without hooks)."""
         object_format = "sha1" if len(commit) == _SHA1_DIGITS else "sha256"
         self.path.mkdir()
+        if self._local is not None:
+            self._user_config.write_text(_user_config(self._local, os.environ), encoding="utf-8")
         self.run("init", "--quiet", "--template=", f"--object-format={object_format}")
 
     def run(self, *arguments: str) -> bytes:
@@ -175,9 +183,7 @@ class GitRepository:
 def _environment(path: Path, sources: Mapping[str, str]) -> dict[str, str]:
     settings = list(_HARDENING.items())
     settings += [(f"url.{replacement}.insteadOf", prefix) for prefix, replacement in sorted(sources.items())]
-    given = os.environ.get("GIT_CONFIG_COUNT", "")
-    first = int(given) if given.isdigit() else 0  # what the user set this way stays
-    environment = {
+    return {
         # Said in full, since farm may run inside a git hook, where these name another repository.
         "GIT_DIR": str(path),
         "GIT_WORK_TREE": str(path),
@@ -188,9 +194,46 @@ def _environment(path: Path, sources: Mapping[str, str]) -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "GCM_INTERACTIVE": "never",
         "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_CONFIG_COUNT": str(first + len(settings)),
+        **config_environment(settings, os.environ),
     }
+
+
+def config_environment(settings: Iterable[tuple[str, str]], given: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that set git's configuration, after what `given` sets in the same way (git-config(1))."""
+    count = given.get("GIT_CONFIG_COUNT", "")
+    first = int(count) if count.isdigit() else 0  # what the user set this way stays
+    environment = {}
     for index, (key, value) in enumerate(settings, first):
         environment[f"GIT_CONFIG_KEY_{index}"] = key
         environment[f"GIT_CONFIG_VALUE_{index}"] = value
-    return environment
+    return {**environment, "GIT_CONFIG_COUNT": str(first + len(environment) // 2)}
+
+
+def _local_target(url: str, sources: Mapping[str, str]) -> Path | None:
+    """Return the folder that `sources` puts in place of `url`, if any; of several prefixes git takes the longest."""
+    prefix = max((prefix for prefix in sources if url.startswith(prefix)), key=len, default=None)
+    if prefix is None:
+        return None
+    target = (sources[prefix] + url[len(prefix) :]).removeprefix("file://")
+    return Path(target).resolve() if target.startswith("/") else None
+
+
+def _user_config(repository: Path, environment: Mapping[str, str]) -> str:
+    """Return a configuration file that is the user's own, and lets git read `repository` whoever it belongs to.
+
+    A file (GIT_CONFIG_GLOBAL), since the git that serves a local repository is given no other variable of this kind.
+    """
+    home = environment.get("HOME", "")
+    config = environment.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")
+    usual = (*([f"{config}/git/config"] if config else []), *([f"{home}/.gitconfig"] if home else []))
+    named = environment.get("GIT_CONFIG_GLOBAL")
+    # git looks for what it is given in these places, and names what it finds in one of them.
+    places = (repository, repository / ".git", Path(f"{repository}.git"), Path(f"{repository}.git", ".git"))
+    lines = [f"[include]\n\tpath = {_quoted(path)}\n" for path in ((named,) if named else usual)]
+    lines += [f"[safe]\n\tdirectory = {_quoted(str(place))}\n" for place in places]
+    return "".join(lines)
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from farm.errors import SourceUnavailableError, SourceUnsafeError
 from farm.source.gitstate import IndexEntry, ObjectCopy
 
 if TYPE_CHECKING:
     from farm.source.fill import Filler
-    from farm.source.gitrun import GitObject, ObjectReader
+    from farm.source.gitrun import GitObject
     from farm.source.gitstate import GitFolder
 
-__all__ = ["GITLINK", "Commit", "fill_tree", "read_commit", "read_object"]
+__all__ = ["GITLINK", "Commit", "Objects", "fill_tree", "read_commit", "read_object"]
 
 TREE = 0o040000
 LINK = 0o120000
@@ -28,6 +28,14 @@ _SMALL = 16 * 1024 * 1024
 """Bytes of a tree, commit, tag or link target: read at once."""
 
 
+class Objects(Protocol):
+    """Where objects come from: git, or the snapshot that was made of what git gave. Neither is believed."""
+
+    def open(self, name: str) -> GitObject | None:
+        """Return the object called `name` (an id or a reference), None for none. Ends the one opened before."""
+        ...
+
+
 @dataclass(frozen=True)
 class Commit:
     """What farm needs to know of a commit."""
@@ -38,7 +46,7 @@ class Commit:
     """When it was committed, in seconds."""
 
 
-def read_commit(reader: ObjectReader, commit: str, folder: GitFolder | None) -> Commit:
+def read_commit(reader: Objects, commit: str, folder: GitFolder | None) -> Commit:
     """Read a commit object, copied into `folder` where one is given.
 
     Raises:
@@ -55,7 +63,7 @@ def read_commit(reader: ObjectReader, commit: str, folder: GitFolder | None) -> 
 
 
 def fill_tree(
-    reader: ObjectReader, tree: str, filler: Filler, folder: GitFolder | None, prefix: str = ""
+    reader: Objects, tree: str, filler: Filler, folder: GitFolder | None, prefix: str = ""
 ) -> tuple[IndexEntry, ...]:
     """Write the files of `tree` below `prefix`, and the objects into `folder` where one is given.
 
@@ -88,7 +96,7 @@ def fill_tree(
     return tuple(entries)
 
 
-def read_object(reader: ObjectReader, object_id: str, kind: str, folder: GitFolder | None) -> bytes:
+def read_object(reader: Objects, object_id: str, kind: str, folder: GitFolder | None) -> bytes:
     """Return the content of a small object, copied into `folder` on the way.
 
     Raises:
@@ -106,7 +114,7 @@ def read_object(reader: ObjectReader, object_id: str, kind: str, folder: GitFold
 
 
 def _write_file(
-    reader: ObjectReader, object_id: str, path: str, filler: Filler, folder: GitFolder | None, *, executable: bool
+    reader: Objects, object_id: str, path: str, filler: Filler, folder: GitFolder | None, *, executable: bool
 ) -> None:
     found = _open(reader, object_id, "blob")
     if folder is None or folder.has_object(object_id):
@@ -116,7 +124,7 @@ def _write_file(
         filler.add_file(path, ObjectCopy(found, object_id, output), 0, executable=executable)
 
 
-def _open(reader: ObjectReader, object_id: str, kind: str) -> GitObject:
+def _open(reader: Objects, object_id: str, kind: str) -> GitObject:
     found = reader.open(object_id)
     if found is None or found.kind != kind:
         msg = f"the repository lacks the {kind} {object_id}"

@@ -11,7 +11,7 @@ __all__ = ["check_url", "download_location", "relative_url"]
 
 _SCHEMES = ("https://", "ssh://", "http://", "git://")
 _LOCAL = "file://"
-_SCP_LIKE = re.compile(r"^(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!:)[^\s:]\S*$")
+_SCP_LIKE = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!:)[^\s:]\S*")
 
 
 def check_url(url: str, *, local: bool) -> None:
@@ -29,7 +29,7 @@ def check_url(url: str, *, local: bool) -> None:
         msg = f"{shown!r} is no address of a git repository"
         raise SourcePinError(msg)
     plain = url.startswith(_SCHEMES) or (local and url.startswith(_LOCAL))
-    if not plain and not ("://" not in url and _SCP_LIKE.match(url)):
+    if not plain and not ("://" not in url and _SCP_LIKE.fullmatch(url)):
         msg = f"{shown!r}: a git source is https://, ssh://, http://, git:// or user@host:path"
         raise SourcePinError(msg)
     if has_credentials(url):

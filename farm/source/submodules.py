@@ -59,7 +59,7 @@ def fill_submodules(
                 raise filler.refuse(f"more than {_MAX_SUBMODULES} submodules")
             path = os.fsdecode(link.path)
             target = _address(addresses.get(path.removeprefix(prefix), ""), base, path)
-            child = GitRepository(repository.path.parent / f"submodule-{count}", sources)
+            child = GitRepository(repository.path.parent / f"submodule-{count}", sources, target)
             child.create(link.object_id)
             fetch_commit(child, target, link.object_id)
             with child.objects() as reader:

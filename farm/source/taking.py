@@ -37,8 +37,13 @@ def take(
     settings: Settings,
     work: Path,
     fetch_archive: Callable[[ArchivePin, Path], str],
+    made: set[SourceSnapshot] | None = None,
+    prove: bool = False,
 ) -> SourceSnapshot:
     """Return the snapshot of `pin`; its archive is in the vault, and its bytes were checked in this call.
+
+    A snapshot that the vault has on record is only what the vault says: enough to see whether anything is to be done,
+    not to be built. Whoever can write there can write a record that fits any tree. `prove` makes the snapshot again.
 
     Args:
         pin: what the recipe pins.
@@ -47,27 +52,42 @@ def take(
         work: an existing empty scratch folder.
         fetch_archive: writes the file of a named archive (an sdist) to a path and returns where it is from, without
             credentials.
+        made: what this process made from pins itself, and so need not prove; what this call makes is added.
+        prove: make the snapshot from the pin alone: from the archive with the pinned SHA-256, or from objects that
+            hash up to the pinned commit. The vault's copies of these do, and need no network. Of the files of git
+            submodules it has none: they are fetched.
 
     Raises:
-        SourcePinError, SourceUnavailableError, CommitNotFoundError, TagMovedError, SourceDigestError,
-        SourceUnsafeError: see `take_git` and `take_archive`.
+        SourcePinError, SourceUnavailableError, SourceMissingError, CommitNotFoundError, TagMovedError,
+        SourceDigestError, SourceUnsafeError: see `take_git` and `take_archive`.
         StoreUnavailableError: the vault does not answer.
     """
     key = sha256_bytes(canonical_json({"rules": _RULES, "pin": pin.model_dump(mode="json")}))
+    made = set() if made is None else made
     known = _known(vault, key)
-    if known is not None and _is_whole(known, vault, work):
+    # Read in every case: a damaged tar is put aside here, so that what is made is stored in its place.
+    if known is not None and _is_whole(known, vault, work) and (not prove or known in made):
         return known
     if isinstance(pin, GitPin):
         from farm.source.git import take_git  # noqa: PLC0415 - GitPython is imported with it
 
-        snapshot = take_git(pin, vault=vault, work=work, sources=settings.sources)
+        snapshot = take_git(pin, vault=vault, work=work, sources=settings.sources, known=known)
     else:
         from farm.source.archive import take_archive  # noqa: PLC0415 - only what a pin needs is imported
 
         fetch = _fetch_url if pin.kind == "url" else fetch_archive
         snapshot = take_archive(pin, vault=vault, work=work, fetch=fetch, known=known)
-    vault.put_record(RECORDS, key, snapshot.canonical())
-    _log.info("source taken", uri=snapshot.uri, tree=snapshot.tree_digest[:12], files=snapshot.files)
+    made.add(snapshot)
+    if snapshot != known:
+        if known is not None:
+            _log.warning("the vault's record of a source is not what its pin gives; replaced", uri=snapshot.uri)
+        vault.put_record(RECORDS, key, snapshot.canonical())
+    _log.info(
+        "source proven" if snapshot == known else "source taken",
+        uri=snapshot.uri,
+        tree=snapshot.tree_digest[:12],
+        files=snapshot.files,
+    )
     return snapshot
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["unpack"]
+__all__ = ["Bounded", "unpack"]
 
 _MAGIC_ZIP = b"PK\x03\x04"
 _MAGIC_GZIP = b"\x1f\x8b"
@@ -82,7 +82,7 @@ def unpack(archive: Path, folder: Path, *, name: str = "", caps: Caps = CAPS) ->
 
 
 def _unpack_tar(stream: BinaryIO, target: Filler) -> None:
-    bounded = _Bounded(stream, target)
+    bounded = Bounded(stream, target)
     with tarfile.open(fileobj=bounded, mode="r:", errors="surrogateescape") as tar:
         for member in tar:
             if member.name in {".", "./", ""} and member.isdir():
@@ -160,7 +160,7 @@ def _decompressor(stream: BinaryIO, magic: bytes) -> gzip.GzipFile | bz2.BZ2File
     return None
 
 
-class _Bounded(io.RawIOBase):
+class Bounded(io.RawIOBase):
     """A reader for `tarfile`, which reads long names and PAX headers at once, at whatever length the archive says."""
 
     def __init__(self, stream: BinaryIO, target: Filler) -> None:
@@ -169,12 +169,15 @@ class _Bounded(io.RawIOBase):
         self.target = target
 
     def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes; refuse to read more at once than a header may have."""
         if size < 0 or size > max(self.target.caps.metadata_bytes, CHUNK):
             raise self.target.refuse(f"a header of {size} bytes")
         return self.stream.read(size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
         return self.stream.seek(offset, whence)
 
     def tell(self) -> int:
+        """Return the place."""
         return self.stream.tell()

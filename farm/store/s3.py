@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from farm.errors import BlobCorruptError, ConfigError, StoreUnavailableError
 from farm.model.base import CHUNK
+from farm.net import is_loopback
 from farm.store.config import s3_config
 from farm.store.objects import BINARY, SMALL, ObjectInfo, ObjectStore, OpenObject
 
@@ -197,6 +198,8 @@ def _client(config: S3Config) -> S3Client:
         config=Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
+            # An empty map means none; without one botocore takes the proxies of the environment.
+            proxies={} if is_loopback(config.endpoint) else None,
             retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
             # Path style works with every server; the newer checksum trailers do not.
             s3={"addressing_style": "path"},

@@ -23,7 +23,7 @@ from sigstore.verify import Verifier, policy
 from sigstore_models.common.v1 import HashAlgorithm
 
 from farm.errors import TrustRootError, VerificationError
-from farm.model.base import BlobRef, sha256_file
+from farm.model.base import BlobRef, sha256_bytes, sha256_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +79,8 @@ class Trust:
 
     source: str
     """Where it was read, for messages."""
+    sha256: str
+    """Of the bytes that were read, so that a user can hold them against what the farm's team says."""
     root: TrustedRoot
     verifier: Verifier
 
@@ -107,7 +109,7 @@ def parse_trust(raw: bytes, source: str) -> Trust:
     """
     try:
         root = ClientTrustConfig.from_json(raw.decode()).trusted_root
-        return Trust(source=source, root=root, verifier=Verifier(trusted_root=root))
+        return Trust(source=source, sha256=sha256_bytes(raw), root=root, verifier=Verifier(trusted_root=root))
     except _INPUT_ERRORS as error:
         raise TrustRootError(f"{source} is not a usable trust configuration: {_brief(error)}") from error
 

@@ -18,7 +18,7 @@ from farm.ecosystems.python.layout import (
 )
 from farm.ecosystems.python.metadata import CoreMetadata, read_metadata
 from farm.ecosystems.python.resolver import parse_requirements
-from farm.ecosystems.python.run import last_words, run
+from farm.ecosystems.python.run import failure, last_words, run
 from farm.errors import BuildFailedError
 from farm.sandbox.base import Step
 
@@ -84,12 +84,15 @@ class Backend:
         env = build_environment(plan, self.snapshot)
         done = run(plan, ctx, name, steps, env, mounts=mounts, source=self.source)
         if done.result.exit_code != 0:
-            raise BuildFailedError(
+            raise failure(
+                BuildFailedError,
                 f"{plan.package}: {done.result.failed_step} failed while locking:\n{last_words(done.result.log_tail)}",
-                details={"step": done.result.failed_step, "exit_code": done.result.exit_code},
+                done,
+                step=done.result.failed_step,
+                exit_code=done.result.exit_code,
             )
         answer = done.out / _ANSWERS[what]
         # The backend can write into /out as well: what lies there is checked like any answer of foreign code.
         if not answer.is_file() or answer.is_symlink() or answer.stat().st_size > _MAX_ANSWER:
-            raise BuildFailedError(f"{plan.package}: the {what} hook left no readable answer")
+            raise failure(BuildFailedError, f"{plan.package}: the {what} hook left no readable answer", done)
         return answer.read_bytes()

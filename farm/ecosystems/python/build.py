@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from farm.ecosystems.python.environment import build_argv, build_environment
 from farm.ecosystems.python.layout import frontend_folder, stage_wheels, venv_steps
-from farm.ecosystems.python.run import last_words, run, stage_source
+from farm.ecosystems.python.run import failure, last_words, run, stage_source
 from farm.errors import BuildFailedError, GuardError
 from farm.model.build import BuildResult, RawArtifact
 from farm.sandbox.base import Step
@@ -37,21 +37,23 @@ def build_wheel(plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: Step
     )
     env = build_environment(plan, snapshot)
     done = run(plan, ctx, "build", steps, env, mounts=mounts, source=source)
-    log = ctx.vault.put_file(done.log)
     if done.result.exit_code != 0:
-        raise BuildFailedError(
+        raise failure(
+            BuildFailedError,
             f"{plan.package}: {done.result.failed_step} failed with exit code {done.result.exit_code}:\n"
             f"{last_words(done.result.log_tail)}",
-            details={"step": done.result.failed_step, "exit_code": done.result.exit_code, "log": log.sha256},
+            done,
+            step=done.result.failed_step,
+            exit_code=done.result.exit_code,
         )
     found = sorted(done.out.rglob("*"))
     if not found:
-        raise BuildFailedError(f"{plan.package}: the build command succeeded but wrote nothing")
+        raise failure(BuildFailedError, f"{plan.package}: the build command succeeded but wrote nothing", done)
     if odd := [path.relative_to(done.out).as_posix() for path in found if path.is_symlink() or not path.is_file()]:
-        raise GuardError(f"{plan.package}: the build wrote more than files: {', '.join(odd[:5])}")
+        raise failure(GuardError, f"{plan.package}: the build wrote more than files: {', '.join(odd[:5])}", done)
     return BuildResult(
         artifacts=tuple(RawArtifact(filename=path.name, blob=ctx.vault.put_file(path)) for path in found),
-        log=log,
+        log=ctx.vault.put_file(done.log),
         probe=done.result.probe,
         usage=done.result.usage,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from farm.ecosystems.python.index import IndexClient
 from farm.ecosystems.python.locate import find_file
-from farm.errors import InputUnavailableError
+from farm.errors import InputMissingError
 from farm.model.base import BlobRef
 from farm.model.lock import LockedFile
 
@@ -86,7 +86,7 @@ class Fetcher:
             listed = find_file(client, pin.name, pin.filename)
             if listed is not None and listed.sha256 == pin.sha256:
                 return client, listed, origin
-        raise InputUnavailableError(f"no configured index lists {pin.filename} with the digest that was resolved")
+        raise InputMissingError(f"no configured index lists {pin.filename} with the digest that was resolved")
 
     def _sources(self) -> Iterator[tuple[IndexClient, Literal["farm", "index"]]]:
         if self._own is not None:

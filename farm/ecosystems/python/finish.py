@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from packaging.tags import parse_tag
+from packaging.utils import parse_wheel_filename
 
 from farm.ecosystems.python.archive import read_all
 from farm.ecosystems.python.environment import base_environment
 from farm.ecosystems.python.guards import guard_wheel
 from farm.ecosystems.python.inspect import only_wheel
 from farm.ecosystems.python.layout import OUT, SYSTEM_PATH, TOOLS, TOOLS_PYTHON, stage
-from farm.ecosystems.python.run import last_words, run
+from farm.ecosystems.python.run import failure, last_words, run
 from farm.ecosystems.python.sboms import components, normalise
 from farm.ecosystems.python.wheel import COMPRESSOR, differences, write_canonical
 from farm.errors import GuardError, PlatformTagError
@@ -66,6 +67,8 @@ def finish_wheel(
         path = _repair(plan, path, ctx)
         facts = guard_wheel(path, plan, finished=True)
         notes.append(FileNote(name="platform-tag", value=" ".join(facts.tags)))
+    # Older backends spell names as the project does; the signer signs the normal form alone.
+    path = path.rename(path.with_name(_normal_form(path.name)))
     target = ctx.work / "finished" / path.name
     target.parent.mkdir()
     artifact = _describe(raw, path, facts, tuple(notes), ctx.vault)
@@ -75,6 +78,12 @@ def finish_wheel(
     return (artifact.model_copy(update={"blob": ctx.vault.put_file(target)}),)
 
 
+def _normal_form(filename: str) -> str:
+    """Return the name of a wheel with project and version as the binary distribution format has them (PEP 427)."""
+    name, version, _, _ = parse_wheel_filename(filename)
+    return "-".join((name.replace("-", "_"), str(version), *filename.split("-")[2:]))
+
+
 def _repair(plan: BuildPlan, path: Path, ctx: StepContext) -> Path:
     """Return the wheel with its manylinux tag and with the libraries that the tag does not promise grafted in."""
     policy = _policy(plan)
@@ -82,13 +91,15 @@ def _repair(plan: BuildPlan, path: Path, ctx: StepContext) -> Path:
     env = {**base_environment(), "PATH": f"{TOOLS}/bin:{SYSTEM_PATH}"}
     done = run(plan, ctx, "repair", (Step("auditwheel", argv, cwd="/work"),), env, mounts=(Mount(path.parent, _RAW),))
     if done.result.exit_code != 0:
-        raise PlatformTagError(
+        raise failure(
+            PlatformTagError,
             f"{plan.package}: auditwheel refuses {path.name}:\n{last_words(done.result.log_tail)}",
-            details={"policy": policy},
+            done,
+            policy=policy,
         )
     found = sorted(done.out.iterdir())
     if len(found) != 1 or found[0].is_symlink() or not found[0].is_file():
-        raise PlatformTagError(f"{plan.package}: auditwheel wrote {len(found)} files instead of one")
+        raise failure(PlatformTagError, f"{plan.package}: auditwheel wrote {len(found)} files instead of one", done)
     return found[0]
 
 

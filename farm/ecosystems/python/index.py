@@ -9,7 +9,6 @@ import base64
 import hashlib
 import json
 import netrc
-import ssl
 import time
 import warnings
 from dataclasses import dataclass
@@ -27,8 +26,9 @@ from pypi_simple import (
 )
 
 from farm.ecosystems.python.indexconf import IndexConfig, configured_index
-from farm.errors import ConfigError, InputDigestError, InputUnavailableError
+from farm.errors import ConfigError, InputDigestError, InputMissingError, InputUnavailableError
 from farm.model.base import CHUNK, BlobRef
+from farm.net import DIRECT, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,7 @@ __all__ = ["IndexClient", "IndexFile", "authorisation", "plain_url", "upstream_c
 _MAX_PAGE = 128 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 _ATTEMPTS = 3
+_GONE = frozenset({httpx.codes.NOT_FOUND, httpx.codes.GONE})
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,9 @@ class IndexClient:
     def __init__(self, url: str, ca_bundle: str = "") -> None:
         self._index = url
         self._base = plain_url(url).rstrip("/")
-        try:
-            context = ssl.create_default_context(cafile=ca_bundle or None)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"CA bundle {ca_bundle}: {error}", remedy="Correct PIP_CERT or SSL_CERT_FILE.") from error
-        self._client = httpx.Client(verify=context, timeout=_TIMEOUT, follow_redirects=True)
+        self._client = httpx.Client(
+            verify=tls_context(ca_bundle), timeout=_TIMEOUT, follow_redirects=True, mounts=DIRECT
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +138,7 @@ class IndexClient:
         url = f"{self._base}/{canonicalize_name(project)}/"
         headers = {"Accept": ACCEPT_JSON_PREFERRED, **authorisation(url, self._index)}
         status, kind, final, body = self._page(url, headers)
-        if status == httpx.codes.NOT_FOUND:
+        if status in _GONE:
             return ()
         if status != httpx.codes.OK:
             raise InputUnavailableError(f"the index answers {status} for project {project}")
@@ -174,6 +173,7 @@ class IndexClient:
 
         Raises:
             InputDigestError: other bytes; nothing is left at `target`.
+            InputMissingError: the index lists the file but does not have it.
             InputUnavailableError: the file cannot be had.
         """
         partial = target.with_name(f"{target.name}.partial")
@@ -200,7 +200,8 @@ class IndexClient:
                 target.open("wb") as out,
             ):
                 if response.status_code != httpx.codes.OK:
-                    raise InputUnavailableError(f"the index answers {response.status_code} for {file.filename}")
+                    kind = InputMissingError if response.status_code in _GONE else InputUnavailableError
+                    raise kind(f"the index answers {response.status_code} for {file.filename}")
                 for chunk in response.iter_bytes(CHUNK):
                     size += len(chunk)
                     if max_size is not None and size > max_size:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farm.errors import ConfigError
+from farm.net import ca_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["IndexConfig", "configured_index"]
+__all__ = ["IndexConfig", "configured_index", "index_for_pip"]
 
 _INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
-_CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,19 @@ def configured_index(setting: str, env: Mapping[str, str] | None = None) -> Inde
     env = os.environ if env is None else env
     pip = _pip_options(env)
     url, origin = _first_index(setting, env, pip)
-    ca_bundle = next((env[name] for name in _CA_VARIABLES if env.get(name)), "") or pip.get("cert", ("", ""))[0]
-    if ca_bundle and not Path(ca_bundle).exists():
-        raise ConfigError(f"CA bundle {ca_bundle} does not exist", remedy="Correct PIP_CERT or SSL_CERT_FILE.")
-    return IndexConfig(url=url, ca_bundle=ca_bundle, origin=origin)
+    return IndexConfig(url=url, ca_bundle=ca_bundle(env, pip.get("cert", ("", ""))[0]), origin=origin)
+
+
+def index_for_pip(setting: str, env: Mapping[str, str] | None = None) -> str:
+    """Return the index to name to a pip that farm runs: empty where pip is configured with one, or nothing is.
+
+    Takes and raises what `configured_index` does. pip reads no configuration of uv's: where that alone names an index,
+    pip would go to the public one.
+    """
+    env = os.environ if env is None else env
+    if not setting and (env.get("PIP_INDEX_URL") or "index-url" in _pip_options(env)):
+        return ""
+    return configured_index(setting, env).url
 
 
 def _first_index(setting: str, env: Mapping[str, str], pip: Mapping[str, tuple[str, str]]) -> tuple[str, str]:

@@ -8,7 +8,14 @@ from packaging.version import InvalidVersion, Version
 
 from farm.ecosystems.base import Located
 from farm.ecosystems.python.index import IndexClient, IndexFile, authorisation, plain_url, upstream_config
-from farm.errors import InputDigestError, InputUnavailableError, SourcePinError, SourceUnavailableError
+from farm.errors import (
+    InputDigestError,
+    InputMissingError,
+    InputUnavailableError,
+    SourceMissingError,
+    SourcePinError,
+    SourceUnavailableError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +32,8 @@ def locate_sdist(pin: ArchivePin, settings: Settings) -> Located:
 
     Raises:
         SourcePinError: the pin is no sdist by name and version.
-        SourceUnavailableError: the index does not answer, or does not list it.
+        SourceUnavailableError: the index does not answer.
+        SourceMissingError: it does not list it.
     """
     if pin.kind != "pypi-sdist" or not (pin.name and pin.version):
         raise SourcePinError("a pypi-sdist source needs a name and a version")
@@ -39,15 +47,21 @@ def locate_sdist(pin: ArchivePin, settings: Settings) -> Located:
     # The digest decides where a version has several archives; without a match the archive check gives the clear error.
     best = next((f for f in sdists if f.sha256 == pin.sha256), sdists[0] if sdists else None)
     if best is None:
-        raise SourceUnavailableError(f"the index lists no sdist of {pin.name} {pin.version}")
-    return Located(url=plain_url(best.url), filename=best.filename, headers=authorisation(best.url, config.url))
+        raise SourceMissingError(f"the index lists no sdist of {pin.name} {pin.version}")
+    return Located(
+        url=plain_url(best.url),
+        filename=best.filename,
+        headers=authorisation(best.url, config.url),
+        ca_bundle=config.ca_bundle,
+    )
 
 
 def fetch_locked(file: LockedFile, target: Path, settings: Settings, own_index: str) -> None:
     """Fetch one locked wheel from the index its origin names and write it to `target`, digest and size checked.
 
     Raises:
-        InputUnavailableError: it is not there, or its index is not.
+        InputMissingError: the index does not have it.
+        InputUnavailableError: the index does not answer.
         InputDigestError: the index has other bytes under that name.
     """
     config = upstream_config(settings)
@@ -59,7 +73,7 @@ def fetch_locked(file: LockedFile, target: Path, settings: Settings, own_index: 
     with IndexClient(own_index if file.origin == "farm" else config.url, config.ca_bundle) as client:
         listed = find_file(client, file.name, file.filename)
         if listed is None:
-            raise InputUnavailableError(f"the index no longer lists {file.filename} ({file.origin})")
+            raise InputMissingError(f"the index no longer lists {file.filename} ({file.origin})")
         if listed.sha256 and listed.sha256 != file.sha256:
             raise InputDigestError(
                 f"the index lists {file.filename} with SHA-256 {listed.sha256}, the lock has {file.sha256}",

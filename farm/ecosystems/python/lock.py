@@ -52,7 +52,7 @@ def make_lock(plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lo
         ResolutionError: no solution in wheels, or a requirement that names an address.
         BuildFailedError: the backend's hooks failed.
         GuardError: the backend's metadata is of another name or version.
-        InputUnavailableError, InputDigestError: an index does not hold what it promised.
+        InputUnavailableError, InputMissingError, InputDigestError: an index does not hold what it promised.
         Whatever the sandbox raises.
     """
     backend = Backend(plan, snapshot, ctx, stage_source(snapshot, ctx))

@@ -21,6 +21,7 @@ from uv import find_uv_bin
 
 from farm.ecosystems.python.target import python_version, resolver_platform, supported_tags
 from farm.errors import InputUnavailableError, ResolutionError
+from farm.net import direct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -150,11 +151,12 @@ def resolve(
 def _environment(host: Mapping[str, str], indexes: Indexes) -> dict[str, str]:
     """Return uv's environment: the host's without what could steer the resolution; addresses are not in the arguments.
 
-    Arguments of a process are public on its host, its environment is not.
+    Arguments of a process are public on its host, its environment is not. No proxy stands before this host itself,
+    where farm's own index is.
     """
     env = {
         key: value
-        for key, value in host.items()
+        for key, value in direct(host).items()
         if key in _KEPT_UV_VARIABLES or not key.startswith(("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_"))
     }
     env["UV_DEFAULT_INDEX"] = indexes.upstream

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.python import guest
 from farm.ecosystems.python.layout import GUEST, SOURCE_TAR, SRC, stage
+from farm.errors import FarmError
 from farm.sandbox.base import Mount, SandboxRequest, Unpack
+from farm.text import without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from farm.model.source import SourceSnapshot
     from farm.sandbox.base import SandboxResult, Step
 
-__all__ = ["Run", "last_words", "run", "stage_source"]
+__all__ = ["Run", "failure", "last_words", "run", "stage_source"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Run:
     result: SandboxResult
     out: Path
     log: Path
+    kept: Path
+    """Where the log goes when the run was in vain (see `failure`): the scratch folder does not stay."""
 
 
 def stage_source(snapshot: SourceSnapshot, ctx: StepContext) -> Path:
@@ -58,6 +64,9 @@ def run(
         env: the whole environment.
         mounts: further read-only folders.
         source: the staged source archive.
+
+    Raises:
+        Whatever the sandbox raises, with the path of the log of that run.
     """
     out, log = ctx.work / f"{name}-out", ctx.work / f"{name}.log"
     out.mkdir()
@@ -77,9 +86,37 @@ def run(
         unpack=unpack,
         env=env,
     )
-    return Run(ctx.sandbox.run(request), out, log)
+    package = plan.package
+    filename = f"{package.ecosystem}-{package.name}-{package.version}-{name}-{uuid.uuid4().hex[:8]}.log"
+    kept = ctx.settings.data / "logs" / "builds" / filename
+    try:
+        result = ctx.sandbox.run(request)
+    except FarmError as error:
+        # Nothing is in it where the sandbox was not even made.
+        if log.is_file() and log.stat().st_size:
+            _keep(log, kept)
+            error.remedy = _with_log(error.remedy, kept)
+            error.details["log"] = str(kept)
+        raise
+    return Run(result, out, log, kept)
+
+
+def failure(kind: type[FarmError], message: str, done: Run, **details: str | int) -> FarmError:
+    """Return the error of a run that is of no use; its log is kept, and the error names it."""
+    _keep(done.log, done.kept)
+    remedy = _with_log(kind.default_remedy, done.kept)
+    return kind(message, remedy=remedy, details={**details, "log": str(done.kept)})
+
+
+def _keep(log: Path, kept: Path) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(log, kept)
+
+
+def _with_log(remedy: str, kept: Path) -> str:
+    return f"{remedy} The whole log is {kept}."
 
 
 def last_words(tail: str, lines: int = 12) -> str:
-    """Return the last lines of a log that say something, for error messages."""
-    return "\n".join([line for line in tail.splitlines() if line.strip()][-lines:])
+    """Return the last lines of a log that say something, fit for a terminal, for error messages."""
+    return "\n".join([line for line in without_controls(tail).splitlines() if line.strip()][-lines:])

@@ -15,7 +15,7 @@ from farm.ecosystems.python.layout import (
     stage_wheels,
     venv_steps,
 )
-from farm.ecosystems.python.run import last_words, run, stage_source
+from farm.ecosystems.python.run import failure, last_words, run, stage_source
 from farm.errors import PackageTestError
 from farm.model.build import TestReport
 from farm.sandbox.base import Step
@@ -66,11 +66,14 @@ def test_wheel(
         steps += [Step("prepare the tests", prune, cwd=_EMPTY), Step("test", tests.command, cwd=project)]
     source = stage_source(snapshot, ctx) if tests.command else None
     done = run(plan, ctx, "test", tuple(steps), base_environment(), mounts=(mount,), source=source)
-    log = ctx.vault.put_file(done.log)
     if done.result.exit_code != 0:
-        raise PackageTestError(
+        raise failure(
+            PackageTestError,
             f"{plan.package}: {done.result.failed_step} failed with exit code {done.result.exit_code}:\n"
             f"{last_words(done.result.log_tail)}",
-            details={"step": done.result.failed_step, "exit_code": done.result.exit_code, "log": log.sha256},
+            done,
+            step=done.result.failed_step,
+            exit_code=done.result.exit_code,
         )
+    log = ctx.vault.put_file(done.log)
     return TestReport(result="passed", imports=tests.imports, command=tests.command, log=log, usage=done.result.usage)

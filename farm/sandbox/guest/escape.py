@@ -32,21 +32,41 @@ ENGINE_SOCKETS = (
     "/run/dbus/system_bus_socket",
     "/run/systemd/private",
 )
+# Sockets that no network namespace holds, with their numbers of <linux/socket.h> (not every Python has the names). The
+# last is no family: only where a filter answers for the kernel is it refused as forbidden.
+SOCKET_PROBES = (
+    ("AF_PACKET", 17, socket.SOCK_RAW, 0),
+    ("AF_BLUETOOTH", 31, socket.SOCK_RAW, 1),
+    ("AF_ALG", 38, socket.SOCK_SEQPACKET, 0),
+    ("AF_VSOCK", 40, socket.SOCK_STREAM, 0),
+    ("AF_UNSPEC", 0, socket.SOCK_STREAM, 0),
+)
+VSOCK_HOST = (2, 0xFFFFFFFE)
+"""VMADDR_CID_HOST, and a port that nobody listens on: whoever refuses is there all the same."""
+IO_URING_SETUP = 425
 WRITE_PROBES = ("/", "/bin", "/dev", "/etc", "/home", "/opt", "/proc/sys/kernel", "/root", "/run", "/srv", "/sys",
                 "/sys/fs/cgroup", "/usr", "/usr/local/bin", "/var", "/var/tmp")  # fmt: skip  # noqa: S108 - it must not be writable
 
 
-def collect(inputs: list[str]) -> dict[str, Any]:
-    """Try to get out in every way that is known and report what happened; the host judges it."""
+def collect(inputs: list[str], status: dict[str, str], unfiltered: str) -> dict[str, Any]:
+    """Try to get out in every way that is known and report what happened; the host judges it.
+
+    Args:
+        inputs: the read-only mounts.
+        status: what `process_status` gave before the guest restricted itself: later it would tell of that too.
+        unfiltered: what `farm.sandbox.guest.sockets.restrict` returned.
+    """
     return {
         "version": 1,
         "pid": os.getpid(),
         "uids": list(os.getresuid()),
         "gids": sorted({*os.getresgid(), *os.getgroups()}),
-        "status": _status(),
+        "status": status,
+        "unfiltered": unfiltered,
         "interfaces": sorted(name for _, name in socket.if_nameindex()),
         "routes": _routes(),
         "connects": [*_connects(), *_name_servers(), *_engine_sockets()],
+        "sockets": dict(_sockets()),
         "unix": _unix_sockets(),
         "env": sorted(_initial_environment()),
         "writable": sorted(p for p in {*WRITE_PROBES, *inputs} if _writable(Path(p))),
@@ -56,7 +76,8 @@ def collect(inputs: list[str]) -> dict[str, Any]:
     }
 
 
-def _status() -> dict[str, str]:
+def process_status() -> dict[str, str]:
+    """Return what the kernel says of this process's privileges (proc(5), status)."""
     wanted = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")
     lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
     pairs = (line.partition(":") for line in lines)
@@ -93,6 +114,41 @@ def _try_connect(family: int, kind: int, address: Any) -> str:
     except OSError as error:
         return _error_name(error)
     return "connected"
+
+
+def _sockets() -> Iterator[tuple[str, str]]:
+    for name, family, kind, protocol in SOCKET_PROBES:
+        yield name, _try_socket(family, kind, protocol)
+    yield "io_uring", _try_io_uring()
+
+
+def _try_socket(family: int, kind: int, protocol: int) -> str:
+    try:
+        attempt = socket.socket(family, kind, protocol)
+    except OSError as error:
+        return _error_name(error)
+    with attempt:
+        if family != getattr(socket, "AF_VSOCK", None):
+            return "created"
+        attempt.settimeout(1)
+        try:
+            attempt.connect(VSOCK_HOST)
+        except OSError as error:
+            return f"created, to the host: {_error_name(error)}"
+    return "created, to the host: connected"
+
+
+def _try_io_uring() -> str:
+    """Ask for a ring without a place for its parameters: EFAULT means that there would have been one."""
+    try:
+        import ctypes  # noqa: PLC0415 - some small Pythons come without it
+    except ImportError as error:
+        return str(error)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    if libc.syscall(ctypes.c_long(IO_URING_SETUP), ctypes.c_ulong(1), ctypes.c_void_p(None)) >= 0:
+        return "created"
+    return _error_name(OSError(ctypes.get_errno(), ""))
 
 
 def _name_servers() -> Iterator[list[str]]:

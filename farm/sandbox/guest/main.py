@@ -22,9 +22,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from farm.sandbox.guest.escape import collect, harden
+from farm.sandbox.guest.escape import collect, harden, process_status
 from farm.sandbox.guest.files import send_output, unpack
 from farm.sandbox.guest.limits import Watch
+from farm.sandbox.guest.sockets import restrict
 from farm.sandbox.guest.wire import receive, say, send
 
 POLL_SECONDS = 0.05
@@ -133,7 +134,9 @@ def main() -> None:
     os.umask(0o022)
     host, out = sys.stdin.buffer, sys.stdout.buffer
     question = receive(host)
-    facts = collect(question["inputs"])
+    status = process_status()
+    # Before the probe, so that it tries the filter too.
+    facts = collect(question["inputs"], status, restrict())
     facts["hardened"] = harden()
     send(out, b"P", facts)
     out.flush()

@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from farm import log
-from farm.errors import ConfigError, FarmError
+from farm.errors import ConfigError, FarmError, TrustRootError
 from farm.trust import role
+from farm.trust.rotation import lost_entries
 
 _LOG = log.get(__name__)
 
@@ -42,13 +43,15 @@ def _arguments() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> None:
     role.declare_signer()
     # Only now, since these lead to the key code, which asks for the role when it is imported.
-    from farm.trust.signer import server  # noqa: PLC0415
-    from farm.trust.signer.compose import compose  # noqa: PLC0415
+    from farm.trust.signer import server  # noqa: PLC0415 - the role is declared first
+    from farm.trust.signer.compose import compose, has_keys  # noqa: PLC0415 - the same
 
     if arguments.token_seconds < 1:
         raise ConfigError(f"--token-seconds must be positive, not {arguments.token_seconds}")
     server.harden()
     with server.lock_folder(arguments.data):
+        if not has_keys(arguments.data) and arguments.trust_out.exists():
+            raise _other_keys(arguments, f"the signer's keys are not in {arguments.data}, {arguments.trust_out} exists")
         app, trust_config = compose(
             arguments.data,
             namespace=arguments.namespace,
@@ -56,10 +59,34 @@ def _run(arguments: argparse.Namespace) -> None:
             builder=arguments.builder,
             token_seconds=arguments.token_seconds,
         )
+        public = json.dumps(trust_config, indent=1, sort_keys=True).encode() + b"\n"
+        _check_replaces(arguments, public)
         listener = server.listen(arguments.socket)
-        server.write_public(arguments.trust_out, json.dumps(trust_config, indent=1, sort_keys=True).encode() + b"\n")
+        server.write_public(arguments.trust_out, public)
         _LOG.info("the signer listens", socket=str(arguments.socket), builder=arguments.builder)
         server.serve(app, listener, arguments.socket)
+
+
+def _check_replaces(arguments: argparse.Namespace, public: bytes) -> None:
+    """Refuse to drop keys from the public trust configuration: the files that they signed would not verify any more."""
+    try:
+        lost = lost_entries(arguments.trust_out.read_bytes(), public)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise TrustRootError(f"{arguments.trust_out} cannot be read: {error.strerror}") from error
+    if lost:
+        raise _other_keys(arguments, f"{arguments.trust_out} has keys that {arguments.data} lacks ({', '.join(lost)})")
+
+
+def _other_keys(arguments: argparse.Namespace, message: str) -> TrustRootError:
+    return TrustRootError(
+        message,
+        remedy=(
+            f"Restore {arguments.data} as a whole from its backup. To begin a new farm, whose consumers need a new trust "
+            f"configuration and none of whose old files verify with it, remove {arguments.trust_out} on purpose."
+        ),
+    )
 
 
 def _host(namespace: str) -> str:

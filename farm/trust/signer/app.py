@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,13 +25,14 @@ from farm.trust.protocol import (
     RESULT_LENGTH_HEADER,
     SHA256_HEADER,
 )
-from farm.trust.signer.signing import FileSigner, check_filename
+from farm.trust.signer.claims import check_filename, check_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from farm.trust.protocol import SignerHealth
     from farm.trust.signer.runs import RunRegister
+    from farm.trust.signer.signing import FileSigner
 
 __all__ = ["Service", "make_app"]
 
@@ -71,14 +73,15 @@ def make_app(service: Service) -> Starlette:
         run_id, filename = request.path_params["run_id"], request.path_params["filename"]
         # Everything that can be refused is refused before the body is read.
         job = service.runs.find(run_id, _bearer(request))
-        check_filename(job, filename)
+        release = check_filename(job, filename)
         result_bytes, file_bytes = _lengths(request, job)
         result, blob = await _receive(request, result_bytes, file_bytes)
         expected = request.headers.get(SHA256_HEADER, "")
         if expected != blob.sha256:
             raise SigningRefusedError(f"{filename} has the digest {blob.sha256} here, the worker expects {expected!r}")
-        # Once more: the run can have been closed or have expired while the body came in.
-        service.runs.find(run_id, _bearer(request))
+        check_result(job, result, time.time())
+        # This asks for the token once more: the run can have been closed or have expired while the body came in.
+        await run_in_threadpool(service.runs.settle, run_id, _bearer(request), release, blob.sha256)
         signed = await run_in_threadpool(service.signer.sign, job, result, filename, blob)
         _LOG.info("file signed", run=run_id, package=str(job.plan.package), file=filename, sha256=blob.sha256)
         return _answer(signed)
@@ -106,7 +109,7 @@ def _lengths(request: Request, job: JobRecord) -> tuple[int, int]:
     except (KeyError, ValueError) as error:
         raise SigningRefusedError("the request does not say how long its parts are", details={"status": 411}) from error
     limit = job.plan.limits.output_mb * 1024 * 1024 + _EMBEDDED_BYTES
-    if not 0 < head <= min(total, MAX_RESULT_BYTES) or total - head > limit:
+    if not 0 < head <= MAX_RESULT_BYTES or not 0 < total - head <= limit:
         raise SigningRefusedError(
             f"the run result ({head} bytes) or the file ({total - head} bytes, at most {limit}) is empty or too large",
             details={"status": 413},

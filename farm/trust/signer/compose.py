@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
-__all__ = ["compose"]
+__all__ = ["compose", "has_keys"]
+
+_AUTHORITY = "authority"
+
+
+def has_keys(data: Path) -> bool:
+    """Return whether the signer's folder `data` holds keys; without any, `compose` makes them."""
+    return (data / _AUTHORITY).exists()
 
 
 def compose(
@@ -41,7 +48,7 @@ def compose(
         TrustRootError, VerificationError, ServiceError: the keys or the log cannot be used.
     """
     name = issuer(namespace)
-    authority = Authority(data / "authority", host)
+    authority = Authority(data / _AUTHORITY, host)
     trust_config = authority.trust_config(name)
     trust = parse_trust(canonical_json(trust_config), "the signer's own trust configuration")
     described = _builder_claim(namespace, builder)

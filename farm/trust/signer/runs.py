@@ -7,18 +7,18 @@ no open run.
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from farm import log
 from farm.errors import ServiceError, SigningRefusedError
 from farm.model.base import Value
 from farm.model.evidence import JobRecord
-from farm.trust.protocol import RUN_ID_PATTERN, RunToken
+from farm.trust.protocol import RunToken
+from farm.trust.signer.claims import check_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["RunRegister"]
 
 _LOG = log.get(__name__)
-_RUN_ID = re.compile(RUN_ID_PATTERN)
 
 
 class _OpenRun(Value):
     job: JobRecord
     serial: str
     expires: int
+    signed: dict[str, str] = Field(default_factory=dict)
+    """Release (as `check_filename` returns it) → SHA-256 of the only bytes that this run may have signed under it."""
 
 
 class RunRegister:
@@ -67,12 +68,13 @@ class RunRegister:
         """Keep a job record and return the token for its run; an earlier token of the same run ends.
 
         Raises:
-            SigningRefusedError: the run is open with another record: facts do not change once a build may have begun.
+            SigningRefusedError: the record contradicts itself, or the run is open with another one: facts do not
+                change once a build may have begun.
             ServiceError: the record cannot be written.
         """
-        _check_job(job)
+        now = int(self._clock())
+        check_job(job, now)
         with self._lock:
-            now = int(self._clock())
             self._expire(now)
             known = self._runs.get(job.run_id)
             if known and known.job != job:
@@ -80,7 +82,8 @@ class RunRegister:
                     f"the run {job.run_id} is open with another job record", details={"status": 409}
                 )
             token, name = self._mint.mint(job.run_id, now, self._seconds)
-            run = _OpenRun(job=job, serial=name.serial, expires=now + self._seconds)
+            signed = known.signed if known else {}
+            run = _OpenRun(job=job, serial=name.serial, expires=now + self._seconds, signed=signed)
             self._write(run)
             self._runs[job.run_id] = run
         return RunToken(run_id=job.run_id, token=token, expires=run.expires)
@@ -91,15 +94,36 @@ class RunRegister:
         Raises:
             SigningRefusedError: the token is not valid, is of another run, or the run is not open any more.
         """
-        name = self._mint.check(token)
-        if name.run_id != run_id:
-            raise SigningRefusedError(f"this token is not of the run {run_id}")
+        serial = self._serial(run_id, token)
         with self._lock:
-            self._expire(int(self._clock()))
-            run = self._runs.get(run_id)
-            if run is None or run.serial != name.serial:
-                raise SigningRefusedError(f"the run {run_id} is closed, or this token of it was replaced")
-            return run.job
+            return self._open_run(run_id, serial).job
+
+    def settle(self, run_id: str, token: str, release: str, sha256: str) -> None:
+        """Bind a file's name to its bytes for the rest of the run; the same bytes again are a retry.
+
+        Args:
+            run_id: the run.
+            token: its token.
+            release: what the file is to an installer, as `check_filename` returns it.
+            sha256: of its bytes, as the signer computed it.
+
+        Raises:
+            SigningRefusedError: as in `find`; or the run has had other bytes under that name.
+            ServiceError: the record cannot be written.
+        """
+        serial = self._serial(run_id, token)
+        with self._lock:
+            run = self._open_run(run_id, serial)
+            before = run.signed.get(release)
+            if before is None:
+                run = run.model_copy(update={"signed": {**run.signed, release: sha256}})
+                self._write(run)
+                self._runs[run_id] = run
+            elif before != sha256:
+                raise SigningRefusedError(
+                    f"the run {run_id} has had {release} with the digest {before}, now it comes with {sha256}",
+                    details={"status": 409},
+                )
 
     def close(self, run_id: str, token: str) -> None:
         """End a run; nothing happens when it is not open.
@@ -107,13 +131,25 @@ class RunRegister:
         Raises:
             SigningRefusedError: the token is not valid or is of another run.
         """
+        serial = self._serial(run_id, token)
+        with self._lock:
+            run = self._runs.get(run_id)
+            if run is not None and run.serial == serial:
+                self._drop(run_id)
+
+    def _serial(self, run_id: str, token: str) -> str:
         name = self._mint.check(token)
         if name.run_id != run_id:
             raise SigningRefusedError(f"this token is not of the run {run_id}")
-        with self._lock:
-            run = self._runs.get(run_id)
-            if run is not None and run.serial == name.serial:
-                self._drop(run_id)
+        return name.serial
+
+    def _open_run(self, run_id: str, serial: str) -> _OpenRun:
+        """Return the run; the caller holds the lock."""
+        self._expire(int(self._clock()))
+        run = self._runs.get(run_id)
+        if run is None or run.serial != serial:
+            raise SigningRefusedError(f"the run {run_id} is closed, or this token of it was replaced")
+        return run
 
     def _expire(self, now: int) -> None:
         for run_id in [run_id for run_id, run in self._runs.items() if run.expires <= now]:
@@ -149,16 +185,3 @@ class RunRegister:
             if path == self._path(run.job.run_id):
                 self._runs[run.job.run_id] = run
         self._expire(int(self._clock()))
-
-
-def _check_job(job: JobRecord) -> None:
-    """Refuse a record that contradicts itself: the source that was pinned must be the one that was taken."""
-    if not _RUN_ID.fullmatch(job.run_id):
-        raise SigningRefusedError(f"{job.run_id!r} is not usable as a run id", details={"status": 422})
-    pin, snapshot = job.plan.source, job.snapshot
-    pinned, taken = (pin.commit, snapshot.commit) if pin.kind == "git" else (pin.sha256, snapshot.origin_sha256)
-    if pinned != taken:
-        raise SigningRefusedError(
-            f"the plan of {job.plan.package} pins the source {pinned}, its snapshot is of {taken}",
-            details={"status": 422},
-        )

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
-
-from farm.errors import SigningRefusedError
 from farm.evidence import provenance
 from farm.model.base import canonical_json
 from farm.model.evidence import SignedFile
@@ -20,7 +16,7 @@ if TYPE_CHECKING:
     from farm.model.base import BlobRef
     from farm.model.evidence import JobRecord, RunResult
 
-__all__ = ["FileSigner", "check_filename"]
+__all__ = ["FileSigner"]
 
 
 class FileSigner:
@@ -46,7 +42,7 @@ class FileSigner:
         Args:
             job: the record that the signer kept.
             result: what the worker says happened.
-            filename: already checked with `check_filename`.
+            filename: already checked with `check_filename`, as the result with `check_result`.
             blob: digest and size as the signer computed them.
 
         Raises:
@@ -79,23 +75,3 @@ class FileSigner:
                 "run_invocation_uri": job.run_uri,
             },
         )
-
-
-def check_filename(job: JobRecord, filename: str) -> None:
-    """Demand that a file name (PEP 427) is one of the job's own package and version.
-
-    Raises:
-        SigningRefusedError: it is not.
-    """
-    package = job.plan.package
-    if package.ecosystem != "python":
-        raise SigningRefusedError(f"nothing is signed for the ecosystem {package.ecosystem!r}")
-    try:
-        name, version, _, _ = parse_wheel_filename(filename)
-        expected = Version(package.version)
-    except (InvalidWheelFilename, InvalidVersion) as error:
-        raise SigningRefusedError(f"{filename!r} is not the name of a wheel: {error}") from error
-    if "/" in filename or not filename.isascii() or not filename.isprintable():
-        raise SigningRefusedError(f"{filename!r} is not the name of a wheel")
-    if name != canonicalize_name(package.name) or version != expected:
-        raise SigningRefusedError(f"{filename} is not a file of {package}, which this run builds")

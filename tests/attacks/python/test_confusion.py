@@ -9,7 +9,7 @@ import pytest
 
 from farm.ecosystems.python.fetcher import Fetcher
 from farm.ecosystems.python.resolver import Indexes, resolve
-from farm.errors import InputUnavailableError, ResolutionError
+from farm.errors import InputMissingError, InputUnavailableError, ResolutionError
 from farm.model.base import BlobRef, sha256_file
 from farm.model.plan import Target
 from tests.fixtures_python import IndexDouble, serving, wheel_files, write_wheel
@@ -112,7 +112,7 @@ def test_an_index_that_swaps_a_file_between_resolving_and_fetching(
     upstream.projects["helper"]["helper-1.5-py3-none-any.whl"] += b"evil"
     with (
         Fetcher(Shelf(tmp_path), tmp_path / "fetched", places) as fetcher,
-        pytest.raises(InputUnavailableError, match="with the digest that was resolved"),
+        pytest.raises(InputMissingError, match="with the digest that was resolved"),
     ):
         fetcher.files(pins)
 

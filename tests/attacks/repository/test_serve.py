@@ -126,7 +126,7 @@ def test_what_a_crashed_publisher_left_is_not_served(
 
 
 @pytest.mark.parametrize("how", ["flipped", "truncated", "gone"])
-def test_a_damaged_published_file_does_not_get_installed(  # noqa: PLR0917 - fixtures
+def test_a_damaged_published_file_does_not_get_installed(
     s3: RcloneServer, index: IndexServer, vault: S3Vault, store: S3Store, bucket: str, tmp_path: Path, how: str
 ) -> None:
     (record,) = put(vault, store, tmp_path).files
@@ -185,7 +185,7 @@ class _Killer(S3Store):
 
 
 @pytest.mark.parametrize("at", [1, 3, 7, 10, 11, 12])
-def test_the_server_dies_in_mid_publish(  # noqa: PLR0917 - fixtures
+def test_the_server_dies_in_mid_publish(
     s3: RcloneServer, index: IndexServer, vault: S3Vault, store: S3Store, bucket: str, tmp_path: Path, at: int
 ) -> None:
     (old,) = put(vault, store, tmp_path, "1.0").files

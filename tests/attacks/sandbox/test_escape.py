@@ -53,6 +53,26 @@ def test_no_socket_gets_out(run: Run) -> None:
     assert ask(run, expression, setup) == ["ENETUNREACH", "ENETUNREACH", "ENETUNREACH", "EPERM", "EPERM"]
 
 
+def test_no_socket_leaves_the_network_namespace(run: Run) -> None:
+    setup = TRY + (
+        "import ctypes, subprocess\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "def call(*a):\n"
+        " if libc.syscall(*map(ctypes.c_long, a)) == -1: raise OSError(ctypes.get_errno(), '')\n"
+        "def vsock(): socket.socket(40, socket.SOCK_STREAM)\n"
+        "vsock_number = 41 if os.uname().machine == 'x86_64' else 198\n"
+        "def again(): subprocess.run([sys.executable, '-c', 'import socket; socket.socket(40, 1)'], check=True,"
+        " stderr=subprocess.DEVNULL)\n"
+        "try: again(); child = 'done'\nexcept subprocess.CalledProcessError: child = 'refused'\n"
+    )
+    expression = (
+        "[attempt(vsock), attempt(lambda: call(vsock_number, (1 << 32) + 40, 1, 0)), "
+        "*(attempt(lambda: socket.socket(n, 5)) for n in (31, 38)), attempt(lambda: socket.socketpair(40, 1)), "
+        "attempt(lambda: call(425, 1, 0)), attempt(lambda: call(0x40000000 + 41, 40, 1, 0)), child]"
+    )
+
+    assert ask(run, expression, setup) == [*["EPERM"] * 6, "ENOSYS", "refused"]
+
+
 def test_names_are_not_resolved_and_name_servers_not_told(run: Run) -> None:
     setup = (
         "try:\n socket.getaddrinfo('example.org', 80); found = True\nexcept socket.gaierror: found = False\n"
@@ -94,7 +114,7 @@ def test_nothing_but_the_five_folders_can_be_written(run: Run, tmp_path: Path) -
 
     found = ask(run, "sorted(found)", setup, mounts=(Mount(source, "/in"),))
 
-    assert found == ["/dev/mqueue", "/dev/shm", "/home/build", "/out", "/src", "/tmp", "/work"]  # noqa: S108
+    assert found == ["/dev/mqueue", "/dev/shm", "/home/build", "/out", "/src", "/tmp", "/work"]  # noqa: S108 - the sandbox's own
     assert (source / "file").read_text() == "as it was"
 
 

@@ -212,3 +212,10 @@ def test_large_blobs_stop_at_the_cap(repo: GitRepo, tmp_path: Path, taker: Taker
             sources=taker.sources,
             caps=Caps(tree_bytes=1 << 20),
         )
+
+
+@pytest.mark.parametrize("commit", ["a" * 40 + "\n", "a" * 39 + "\n", "a" * 63 + "\n"])
+def test_a_line_end_is_no_part_of_a_pin(taker: Taker, commit: str) -> None:
+    pin = GitPin(url=URL, commit="a" * 40).model_copy(update={"commit": commit})
+    with pytest.raises(SourcePinError, match="no full commit"):
+        taker(pin)

@@ -69,7 +69,7 @@ def test_a_signature_by_somebody_else(target: Target, signed: dict[str, Any], ch
 
 def test_the_provenance_of_another_file_of_the_same_builder(target: Target, signed: dict[str, Any]) -> None:
     target.wheel.write_bytes(b"the next build")
-    other = target.post(target.open()).json()
+    other = target.post(target.open(run_id="run-2"), run="run-2").json()
     with pytest.raises(VerificationError, match="other bytes"):
         verify_provenance(target.trust, target.wheel, signed["provenance"], NAME, target.identity)
     with pytest.raises(VerificationError):
@@ -188,7 +188,7 @@ def test_a_changed_signature_bundle(target: Target, signed: dict[str, Any], chan
 def test_material_of_another_signing(target: Target, signed: dict[str, Any], part: str) -> None:
     """The pieces of two honest bundles do not make a third."""
     target.wheel.write_bytes(b"the next build")
-    other = json.loads(target.post(target.open()).json()["signature"])
+    other = json.loads(target.post(target.open(run_id="run-2"), run="run-2").json()["signature"])
     bundle = json.loads(signed["signature"])
     bundle["verificationMaterial"][part] = other["verificationMaterial"][part]
     with pytest.raises(VerificationError):

@@ -152,7 +152,7 @@ def job_of(facts: SbomFacts) -> JobRecord:
             recipe_digest="b" * 64,
             source=ArchivePin(kind="pypi-sdist", sha256="a" * 64, name=facts.package.name, version="1.0"),
             build=BuildSpec(image="python311"),
-            test=TestSpec(),
+            test=TestSpec(imports=(facts.package.name,)),
             target=Target(platform="linux/amd64", interpreter="cp311"),
             limits=Limits(),
         ),

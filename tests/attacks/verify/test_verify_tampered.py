@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from farm.consumer.sidecars import BUNDLE, LIMIT, PROVENANCE_BUNDLE, SUFFIXES
+from farm.consumer.sidecars import BUNDLE, LIMIT, PROVENANCE_BUNDLE, SUFFIXES, read_capped
 from farm.consumer.verify import verify
 from farm.trust.identity import ExpectedIdentity
 
@@ -190,3 +190,18 @@ def test_a_changed_character_is_refused_or_changes_nothing_that_is_said(
         assert not verdict.verified or (verdict == good and suffix in {BUNDLE, PROVENANCE_BUNDLE})
     finally:
         path.write_bytes(before)
+
+
+def test_sidecars_that_change_while_they_are_verified(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every check is about the bytes that were verified: each sidecar is read once."""
+    seen: list[str] = []
+
+    def read_then_swap(path: Path) -> bytes:
+        data = read_capped(path)
+        seen.append(path.name)
+        path.write_bytes(b"something else")
+        return data
+
+    monkeypatch.setattr("farm.consumer.verify.read_capped", read_then_swap)
+    assert shelf.verify().failures == ()
+    assert sorted(seen) == sorted(shelf.beside(suffix).name for suffix in SUFFIXES)

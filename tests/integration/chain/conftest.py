@@ -30,9 +30,8 @@ def home_a(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Far
     """A farm with the recipes that ship."""
     del image
     home = FarmHome(tmp_path_factory.mktemp("a"), CHECKOUT / "recipes", own_sources())
-    home.up(*SERVICES)
-    yield home
-    home.down()
+    with home.running(*SERVICES):
+        yield home
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +41,8 @@ def home_b(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Far
     folder = tmp_path_factory.mktemp("b")
     env = {"TZ": "Pacific/Kiritimati", "LANG": "C", "LC_ALL": "C", "TMPDIR": str(tmp_path_factory.mktemp("t"))}
     home = FarmHome(folder, CHECKOUT / "recipes", own_sources(), env=env)
-    home.up(*SERVICES)
-    yield home
-    home.down()
+    with home.running(*SERVICES):
+        yield home
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +58,5 @@ def home(tmp_path_factory: pytest.TempPathFactory, image: str, upstream: IndexDo
     del image
     folder = tmp_path_factory.mktemp("h")
     home = FarmHome(folder, folder / "recipes", {SOURCES: "repos"}, {"python_index": upstream.url})
-    home.up(*SERVICES)
-    yield home
-    home.down()
+    with home.running(*SERVICES):
+        yield home

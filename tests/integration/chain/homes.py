@@ -180,6 +180,15 @@ class FarmHome:
     def down(self, *names: str) -> None:
         self.farm("down", *names, "--json").ok()
 
+    @contextmanager
+    def running(self, *names: str) -> Iterator[FarmHome]:
+        """Have the services (default: all) run for as long as the block does, also when some do not start."""
+        try:
+            self.up(*names)
+            yield self
+        finally:
+            self.down()
+
     def record(self, service: str) -> ServiceRecord:
         """Return what the run folder says about a service that was started."""
         found = read_record(self.runtime.settings, service)

@@ -6,6 +6,7 @@ import stat
 import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +27,6 @@ from .packages import GOOD, add
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from .homes import Done, FarmHome
 
@@ -151,7 +151,7 @@ def test_a_build_that_misbehaves(home: FarmHome, builds: dict[str, Future[Done]]
     error = builds[name].result().failed(case.kind, *case.words)
     assert case.remedy in error["remedy"]
     if case.logged:
-        assert case.logged in home.blob(error["details"]["log"]).read_text(encoding="utf-8")
+        assert case.logged in Path(error["details"]["log"]).read_text(encoding="utf-8")
     assert home.page(name) is None
 
 

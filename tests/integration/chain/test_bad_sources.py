@@ -13,7 +13,7 @@ from farm.errors import (
     CommitNotFoundError,
     FarmError,
     InputDigestError,
-    InputUnavailableError,
+    InputMissingError,
     LockMissingError,
     LockStaleError,
     SourceDigestError,
@@ -181,9 +181,24 @@ def test_a_lock_whose_file_is_not_what_the_index_has(home: FarmHome, upstream: I
     upstream.stated["helper-1.0-py3-none-any.whl"] = right
     refused(package, InputDigestError, "helper-1.0-py3-none-any.whl", right)
     del upstream.projects["helper"]["helper-1.0-py3-none-any.whl"]
-    refused(package, InputUnavailableError, "helper-1.0-py3-none-any.whl")
+    refused(package, InputMissingError, "helper-1.0-py3-none-any.whl")
 
     upstream.stated.clear()
     serve_helper(upstream, tmp_path)
     outcome = home.build(package.reference).ok().data
     assert [re.sub(r"-.*", "", file["filename"]) for file in outcome["inputs"]] == ["helper"]
+
+
+def test_a_name_that_the_farm_builds_is_never_taken_from_upstream(
+    home: FarmHome, upstream: IndexDouble, tmp_path: Path
+) -> None:
+    """The way in of dependency confusion: somebody claims an internal name in public, with a higher version."""
+    home.build(add(home, "own-lib").reference).ok()
+    claimed = write_wheel(tmp_path, wheel_files("own_lib", "99.0"), "own_lib-99.0-py3-none-any.whl")
+    upstream.projects["own-lib"] = {claimed.name: claimed.read_bytes()}
+    package = add(home, "needs-own-lib", requires=["own-lib"])
+    (file,) = home.build(package.reference).ok().data["inputs"]
+    assert (file["filename"], file["origin"]) == ("own_lib-1.0-py3-none-any.whl", "farm")
+    page = home.page("own-lib")
+    assert page is not None
+    assert file["sha256"] == page["files"][0]["hashes"]["sha256"]

@@ -127,7 +127,7 @@ def without_network() -> list[str]:
 
 
 def test_farm_verifies_without_network(home_a: FarmHome, wheel: Path, built: dict[str, Any], tmp_path: Path) -> None:
-    (verdict,) = home_a.farm("verify", wheel, "--json", prefix=without_network()).ok().data
+    (verdict,) = home_a.farm("verify", wheel, "--json", prefix=without_network()).ok().data["files"]
     assert verdict["verified"] is True
     assert verdict["facts"]["package"] == "markupsafe"
     assert verdict["facts"]["builder_id"] == built["builder_id"]
@@ -149,7 +149,7 @@ def test_farm_refuses_what_is_not_whole(home_a: FarmHome, home_b: FarmHome, whee
     assert home_a.farm("verify", wheel, "--identity", "https://farm.internal/builders/other/v1").code == strict
     assert home_b.farm("verify", wheel).code == strict
     flip(wheel)
-    (verdict,) = (done := home_a.farm("verify", wheel, "--json")).data
+    (verdict,) = (done := home_a.farm("verify", wheel, "--json")).data["files"]
     assert (done.code, verdict["verified"], verdict["facts"]) == (strict, False, None)
 
 

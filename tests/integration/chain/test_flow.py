@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.docker, pytest.mark.services]
 
-STEPS = ["plan", "source", "lock", "reuse", "inputs", "job", "build", "inspect", "finish", "test", "sign", "publish"]
+BEFORE = ["plan", "source", "lock", "reuse"]
+STEPS = [*BEFORE, "proof", "inputs", "job", "build", "inspect", "finish", "test", "sign", "publish", "close"]
 PATIENCE = 300.0
 
 
@@ -28,9 +29,8 @@ def flows(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Farm
     del image
     folder = tmp_path_factory.mktemp("f")
     home = FarmHome(folder, folder / "recipes", {SOURCES: "repos"})
-    home.up()
-    yield home
-    home.down()
+    with home.running():
+        yield home
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,9 @@ def submitted(flows: FarmHome) -> dict[str, Any]:
 
 def ask(home: FarmHome, path: str, body: Any = None) -> Any:
     """Ask Prefect's own HTTP API."""
-    with httpx.Client(base_url=f"{home.url('prefect')}/api", trust_env=False, timeout=60) as api:
+    user, _, password = (home.data / "run" / "prefect.login").read_text(encoding="utf-8").strip().partition(":")
+    base = f"{home.url('prefect')}/api"
+    with httpx.Client(base_url=base, auth=(user, password), trust_env=False, timeout=60) as api:
         answer = api.get(path) if body is None else api.post(path, json=body)
         return answer.raise_for_status().json()
 
@@ -108,7 +110,7 @@ def test_what_is_known_is_not_built_again(flows: FarmHome, submitted: dict[str, 
     newest = ask(flows, "/flow_runs/filter", {"sort": "EXPECTED_START_TIME_DESC", "limit": 1})[0]
     assert newest["id"] != submitted["run"]["id"]
     assert newest["state"]["message"] == "python/through-prefect@1.0 up to date, nothing was built"
-    assert list(tasks(flows, newest["id"])) == STEPS[:4]
+    assert list(tasks(flows, newest["id"])) == BEFORE
 
 
 def test_a_failing_build_ends_the_command_with_its_own_code(flows: FarmHome) -> None:
@@ -123,7 +125,7 @@ def test_a_failing_build_ends_the_command_with_its_own_code(flows: FarmHome) -> 
     assert flows.page("fails-in-prefect") is None
     # A build that fails fails again: it is not tried again.
     found = tasks(flows, done.data["run"]["id"])
-    assert (list(found)[-1], found["build"]["run_count"]) == ("build", 1)
+    assert (list(found)[-2:], found["build"]["run_count"]) == (["build", "close"], 1)
     assert "Traceback" not in flows.farm("logs", done.data["run"]["id"]).ok().out
 
 

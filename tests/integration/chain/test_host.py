@@ -50,6 +50,8 @@ def test_an_image_that_nobody_defined(home: FarmHome) -> None:
 
 def test_the_same_definition_is_the_same_image(home: FarmHome, image: str) -> None:
     (again,) = home.farm("images", "build", "python311", "--json").ok().data
+    assert again.pop("made") is False
     assert again["digest"] == image
+    assert "reused" in home.farm("images", "build", "python311").ok().err
     (listed,) = home.farm("images", "list", "--json").ok().data
     assert listed == again

@@ -67,6 +67,14 @@ def test_everything_beside_the_file_is_fetched(index: str, into: Path) -> None:
     assert {f.name: f.read_text() for f in into.iterdir()} == {f"{WHEEL}{suffix}": suffix for suffix in SUFFIXES}
 
 
+def test_what_is_there_already_stays(index: str, into: Path) -> None:
+    mine = into / f"{WHEEL}{BUNDLE}"
+    mine.write_text("mine")
+    assert fetch_sidecars(index, into / WHEEL, into) == tuple(s for s in SUFFIXES if s != BUNDLE)
+    assert mine.read_text() == "mine"
+    assert fetch_sidecars("http://127.0.0.1:1/simple", into / WHEEL, into) == ()
+
+
 def test_what_the_index_does_not_have_is_left_out(index: str, site: Path, into: Path) -> None:
     (site / "files" / "ab" / f"{WHEEL}{BUNDLE}").unlink()
     assert BUNDLE not in fetch_sidecars(index, into / WHEEL, into)
@@ -119,3 +127,27 @@ def test_a_name_that_is_no_wheel(index: str, into: Path) -> None:
 def test_an_index_that_does_not_answer(address: str, into: Path) -> None:
     with pytest.raises(StoreUnavailableError):
         fetch_sidecars(address, into / WHEEL, into)
+
+
+def test_what_is_there_is_neither_overwritten_nor_followed(index: str, into: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (into / f"{WHEEL}{SUFFIXES[0]}").write_text("mine")
+    (into / f"{WHEEL}{SUFFIXES[1]}").symlink_to(outside)
+    assert fetch_sidecars(index, into / WHEEL, into) == SUFFIXES[2:]
+    assert (into / f"{WHEEL}{SUFFIXES[0]}").read_text() == "mine"
+    assert not outside.exists()
+
+
+def test_a_link_that_appears_in_the_meantime(
+    index: str, into: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for suffix in SUFFIXES:
+        (into / f"{WHEEL}{suffix}").symlink_to(tmp_path / f"outside{suffix}")
+    monkeypatch.setattr("os.path.lexists", lambda _: False)
+    assert fetch_sidecars(index, into / WHEEL, into) == ()
+    assert not list(tmp_path.glob("outside*"))
+
+
+def test_a_folder_that_is_not_there(index: str, tmp_path: Path) -> None:
+    with pytest.raises(VerificationError, match="cannot be written"):
+        fetch_sidecars(index, tmp_path / WHEEL, tmp_path / "absent")

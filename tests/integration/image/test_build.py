@@ -9,7 +9,7 @@ import pytest
 
 from farm.config import Settings, load_settings
 from farm.errors import ImageBuildError, ImageMissingError
-from farm.image.builder import ensure_image, find_image
+from farm.image.builder import ensure_image, find_image, store_packages
 from farm.model.base import BlobRef, sha256_bytes
 from farm.model.plan import Limits
 from farm.sandbox.base import SandboxRequest, Step
@@ -61,7 +61,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def image(settings: Settings) -> ImageIdentity:
-    return ensure_image(settings, "python311")
+    return ensure_image(settings, "python311").identity
 
 
 def ask(settings: Settings, image: ImageIdentity, tmp_path: Path, *argv: str) -> str:
@@ -76,10 +76,10 @@ def ask(settings: Settings, image: ImageIdentity, tmp_path: Path, *argv: str) ->
 
 
 def test_made_twice_from_nothing_it_is_the_same(settings: Settings, image: ImageIdentity) -> None:
-    again = ensure_image(settings, "python311", force=True)
+    again = ensure_image(settings, "python311", force=True).identity
     if again.packages != image.packages:
         # Debian moved on since the image on this host was made: then two new ones are compared.
-        image, again = again, ensure_image(settings, "python311", force=True)
+        image, again = again, ensure_image(settings, "python311", force=True).identity
 
     assert again.digest == image.digest
     assert again.packages == image.packages
@@ -88,24 +88,39 @@ def test_made_twice_from_nothing_it_is_the_same(settings: Settings, image: Image
 def test_an_unchanged_definition_is_not_built_again(settings: Settings, image: ImageIdentity) -> None:
     said: list[str] = []
 
-    again = ensure_image(settings, "python311", progress=said.append)
+    again, made = ensure_image(settings, "python311", progress=said.append)
 
+    assert not made
     assert said == []
     assert again.digest == image.digest
     assert find_image(settings, "python311") == again
 
 
-def test_its_packages_are_recorded(settings: Settings, image: ImageIdentity) -> None:
+def test_its_list_of_packages_gets_into_the_vault_once(
+    settings: Settings, image: ImageIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vault = Memory()
 
-    identity = ensure_image(settings, "python311", vault)
+    store_packages(settings, image, vault)
 
-    assert identity.packages == image.packages
-    assert identity.packages is not None
-    lines = vault.read(identity.packages).decode().splitlines()
+    assert image.packages is not None
+    lines = vault.read(image.packages).decode().splitlines()
     assert lines == sorted(lines)
     assert any(line.startswith("deb gcc ") for line in lines)
     assert any(line.startswith("python build ") for line in lines)
+    # Where it is known the engine is not asked.
+    monkeypatch.delattr("farm.image.builder.connected")
+    store_packages(settings, image, vault)
+
+
+def test_a_list_of_packages_that_is_not_the_labels_is_refused(settings: Settings, image: ImageIdentity) -> None:
+    vault = Memory()
+    other = image.model_copy(update={"packages": BlobRef(sha256="0" * 64, size=1)})
+
+    with pytest.raises(ImageBuildError, match="not the one that its label names"):
+        store_packages(settings, other, vault)
+
+    assert vault.blobs == {}
 
 
 def test_a_changed_definition_is_another_image(settings: Settings, image: ImageIdentity, tmp_path: Path) -> None:
@@ -156,15 +171,18 @@ def test_an_image_of_the_users_own_can_be_the_base(settings: Settings, image: Im
     )
     own = settings.model_copy(update={"images": folder.parent})
 
-    one = ensure_image(own, "derived")
-    other = ensure_image(own, "derived", force=True)
+    one, made = ensure_image(own, "derived")
+    other, made_again = ensure_image(own, "derived", force=True)
+
+    assert made
+    assert made_again
 
     assert one.base == image.image_id
     assert one.digest == other.digest != image.digest
     assert "pip-" in ask(settings, one, tmp_path, "ls", "/opt/farm-wheels")
     with connected(own) as api:
-        for made in (one, other):
-            api.remove_image(made.image_id, force=True)
+        for identity in (one, other):
+            api.remove_image(identity.image_id, force=True)
 
 
 def test_a_base_that_is_not_there_is_named(settings: Settings, tmp_path: Path) -> None:

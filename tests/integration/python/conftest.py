@@ -139,7 +139,7 @@ class Bench:
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> ImageIdentity:
     settings = Settings(data=tmp_path_factory.mktemp("image"), images=REPOSITORY / "images")
-    return ensure_image(settings, "python311")
+    return ensure_image(settings, "python311").identity
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from farm import services
 from farm.config import Settings
 from farm.flows import client
-from farm.services.registry import service_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +29,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture(scope="session")
 def send(running: Settings) -> Callable[[str], str]:
     """Return a function that sends `flow_for_tests` in a mode through the worker and returns the run's id."""
-    with httpx.Client(base_url=f"{service_url(running, 'prefect')}/api", trust_env=False, timeout=30) as api:
+    with client._api(running) as api:
         flow = client._json(api, "POST", "/flows/", {"name": "for_tests"})
         body = {
             "name": "tests",

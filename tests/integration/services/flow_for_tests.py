@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import psutil
 from prefect import flow
-from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from farm import log
@@ -45,7 +43,7 @@ def chosen(mode: str) -> Any:
     try:
         if mode == "good":
             tasks("first", _good, "hello")
-            return Completed(message=f"{psutil.Process().memory_info().rss // 2**20} MiB in {flow_run.get_name()}")
+            return Completed(message="all went well")
         if mode == "flaky":
             return Completed(message=f"after {tasks('flaky', _flaky)} tries")
         tasks("stale", _stale)

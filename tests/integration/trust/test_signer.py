@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import stat
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from farm.errors import SignerUnavailableError, SigningRefusedError, VerificationError
+from farm.errors import SignerUnavailableError, SigningRefusedError, TrustRootError, VerificationError
 from farm.model.base import sha256_file
 from farm.trust.client import SignerClient
 from farm.trust.identity import source_claim
@@ -132,6 +133,30 @@ def test_two_workers_sign_at_once(signer: SignerProcess, job: JobRecord, result:
         for bundle in (file.signature, file.provenance):
             indexes.add(json.loads(bundle)["verificationMaterial"]["tlogEntries"][0]["logIndex"])
     assert indexes == {str(n) for n in range(24)}
+
+
+def test_lost_keys_do_not_become_new_ones(signer: SignerProcess) -> None:
+    before = signer.trust_config.read_bytes()
+    keys, aside = signer.settings.data / "signer", signer.settings.data / "aside"
+    signer.stop()
+    keys.rename(aside)
+    assert signer.launch().wait(timeout=60) == TrustRootError.exit_code
+    assert not (keys / "authority").exists()
+    assert f"remove {signer.trust_config} on purpose" in signer.log.read_text().replace("\n", " ")
+
+    # Restored, it goes on; and the keys of another signer do not take its place either.
+    shutil.rmtree(keys)
+    aside.rename(keys)
+    signer.start()
+    signer.stop()
+    keys.rename(aside)
+    signer.trust_config.unlink()
+    signer.start()
+    signer.stop()
+    signer.trust_config.write_bytes(before)
+    assert signer.launch().wait(timeout=60) == TrustRootError.exit_code
+    assert "has keys that" in signer.log.read_text()
+    assert signer.trust_config.read_bytes() == before
 
 
 def test_nobody_but_the_owner_reaches_the_socket_and_the_keys(signer: SignerProcess) -> None:

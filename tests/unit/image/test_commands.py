@@ -11,7 +11,7 @@ from farm.errors import ImageBuildError
 from farm.image.debian import bootstrap_command, bootstrap_environment, host_sources
 from farm.image.definition import ImageDefinition
 from farm.image.derive import normalise_tar
-from farm.image.tools import download_command, write_overlay
+from farm.image.tools import download_command, download_environment, write_overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +125,7 @@ def test_the_bootstrap_command(tmp_path: Path, apt: Path) -> None:
     assert "--include=gcc,make" in command
     assert f'--aptopt=Acquire::https::CAInfo "{bundle}"' in command
     assert f"--customize-hook=tar-in '{overlay}' /" in command
+    assert "--skip=cleanup/apt" in command  # it would be the host's
     assert command[-2:] == ["bookworm", str(target)]
 
 
@@ -159,11 +160,18 @@ def test_the_bootstrap_gets_proxies_and_a_clock_and_no_secrets() -> None:
 
 def test_tools_are_fetched_by_hash_as_wheels_for_the_images_platform(tmp_path: Path) -> None:
     plain = download_command(DEFINITION, tmp_path / "r.txt", tmp_path / "w")
-    named = download_command(DEFINITION, tmp_path / "r.txt", tmp_path / "w", "https://index.example.org/simple")
 
     assert {"--require-hashes", "--no-deps", "--only-binary=:all:", "--platform=manylinux_2_28_aarch64"} <= set(plain)
     assert not any("index" in word for word in plain)
-    assert "--index-url=https://index.example.org/simple" in named
+
+
+def test_the_address_of_the_index_is_not_among_the_arguments() -> None:
+    address = "https://user:hunter2@index.example.org/simple"
+    named = download_environment({"HOME": "/home/u"}, address)
+
+    assert (named["PIP_INDEX_URL"], named["HOME"]) == (address, "/home/u")
+    assert "PIP_INDEX_URL" not in download_environment({"HOME": "/home/u"}, "")
+    assert "127.0.0.1" in named["no_proxy"].split(",")
 
 
 def test_the_overlay_is_the_same_whatever_the_times(tmp_path: Path) -> None:

@@ -3,14 +3,25 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import certifi
 import pytest
 
 from farm.config import Settings
 from farm.ecosystems.python.index import IndexClient, authorisation, plain_url, upstream_config
 from farm.ecosystems.python.locate import fetch_locked, locate_sdist
-from farm.errors import ConfigError, InputDigestError, InputUnavailableError, SourcePinError, SourceUnavailableError
+from farm.ecosystems.python.resolver import Indexes, resolve
+from farm.errors import (
+    ConfigError,
+    InputDigestError,
+    InputMissingError,
+    InputUnavailableError,
+    SourceMissingError,
+    SourcePinError,
+    SourceUnavailableError,
+)
 from farm.model.lock import LockedFile
-from farm.model.plan import ArchivePin
+from farm.model.plan import ArchivePin, Target
+from tests.fixtures_python import wheel_files, write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +46,7 @@ def locked(content: bytes, origin: Literal["farm", "index"] = "index") -> Locked
 
 
 @pytest.mark.parametrize("html", [False, True])
-def test_lists_and_downloads_in_both_forms(index: IndexDouble, tmp_path: Path, html: bool) -> None:  # noqa: FBT001
+def test_lists_and_downloads_in_both_forms(index: IndexDouble, tmp_path: Path, html: bool) -> None:  # noqa: FBT001 - pytest passes it by name
     index.html = html
     index.projects["sample"] = {WHEEL: b"wheel", "sample-1.0.tar.gz": b"sdist"}
     digest = hashlib.sha256(b"wheel").hexdigest()
@@ -81,8 +92,9 @@ def test_fetch_locked(index: IndexDouble, tmp_path: Path) -> None:
     with pytest.raises(InputUnavailableError, match="not being served"):
         fetch_locked(locked(b"wheel", "farm"), tmp_path / "y", settings, "")
     index.projects.clear()
-    with pytest.raises(InputUnavailableError, match="no longer lists"):
+    with pytest.raises(InputMissingError, match="no longer lists") as caught:
         fetch_locked(locked(b"wheel"), tmp_path / "y", settings, "")
+    assert not caught.value.infrastructure
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
@@ -112,8 +124,9 @@ def test_locate(index: IndexDouble) -> None:
     digest = hashlib.sha256(b"two").hexdigest()
     pin = ArchivePin(kind="pypi-sdist", sha256=digest, name="sample", version="1.0.0")
     assert locate_sdist(pin, settings).filename == "sample-1.0.zip"
-    with pytest.raises(SourceUnavailableError, match=r"no sdist of sample 2\.0"):
+    with pytest.raises(SourceMissingError, match=r"no sdist of sample 2\.0") as caught:
         locate_sdist(pin.model_copy(update={"version": "2.0"}), settings)
+    assert not caught.value.infrastructure
     with pytest.raises(SourcePinError):
         locate_sdist(pin.model_copy(update={"name": ""}), settings)
     with pytest.raises(SourceUnavailableError, match="does not answer"):
@@ -123,3 +136,47 @@ def test_locate(index: IndexDouble) -> None:
 def test_an_index_that_is_no_web_address() -> None:
     with pytest.raises(ConfigError, match="not an http"):
         upstream_config(Settings(python_index="file:///tmp/index"))
+
+
+def test_an_index_on_this_host_is_reached_past_the_proxy(
+    index: IndexDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    index.projects["sample"] = {WHEEL: write_wheel(tmp_path, wheel_files()).read_bytes()}
+    with IndexClient(index.url) as client:
+        assert len(client.files("sample")) == 1
+    # A remote upstream keeps the proxy: it is not asked for what farm's own index has.
+    target = Target(platform="linux/amd64", interpreter="cp311")
+    places = Indexes("http://index.example.test/simple/", index.url)
+    assert [pin.name for pin in resolve(["sample"], target=target, indexes=places, work=tmp_path)] == ["sample"]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_listed_file_that_is_gone_is_not_asked_for_again(
+    index: IndexDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    index.projects["sample"] = {WHEEL: b"wheel"}
+    with IndexClient(index.url) as client:
+        (file,) = client.files("sample")
+        monkeypatch.setattr(index, "answer", lambda *_: (status, "text/plain", b""))
+        with pytest.raises(InputMissingError, match=str(status)) as caught:
+            client.download(file, tmp_path / "x", sha256=file.sha256)
+        assert client.files("sample") == ()
+    assert not caught.value.infrastructure
+
+
+def test_the_archive_is_fetched_with_the_bundle_of_the_index(
+    index: IndexDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    configuration = tmp_path / "pip.conf"
+    configuration.write_text(f"[global]\ncert = {certifi.where()}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
+    index.projects["sample"] = {"sample-1.0.tar.gz": b"one"}
+    pin = ArchivePin(kind="pypi-sdist", sha256="0" * 64, name="sample", version="1.0")
+    assert locate_sdist(pin, Settings(python_index=index.url)).ca_bundle == certifi.where()

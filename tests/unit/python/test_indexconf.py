@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from farm.ecosystems.python.indexconf import configured_index
+from farm.ecosystems.python.indexconf import configured_index, index_for_pip
 from farm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -81,3 +82,11 @@ def test_a_broken_file_is_named(tmp_path: Path, files: dict[str, str]) -> None:
 def test_a_bundle_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"missing\.pem"):
         configured_index("", {**home(tmp_path), "PIP_CERT": str(tmp_path / "missing.pem")})
+
+
+def test_the_index_for_pip_is_pips_own_or_uvs(tmp_path: Path) -> None:
+    files = home(tmp_path, uv=f'index-url = "{UV}"', pip=f"[global]\nindex-url = {PIP}\n")
+    assert index_for_pip("", files) == ""
+    assert index_for_pip(SET, files) == SET
+    assert index_for_pip("", {**files, "PIP_CONFIG_FILE": os.devnull}) == UV
+    assert index_for_pip("", {**files, "PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": PIP}) == ""

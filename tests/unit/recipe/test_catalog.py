@@ -82,3 +82,12 @@ def test_broken_recipe_is_a_recipe_error(write: Callable[..., Path], recipes: Pa
     write("schema: 1\n")
     with pytest.raises(RecipeError):
         find_recipe(recipes, "python/sample-lib")
+
+
+@pytest.mark.parametrize(
+    "reference", ["python/sample-lib@", "recipe python/sample-lib@", "./recipes/python/sample-lib@"]
+)
+def test_an_empty_version_is_not_the_newest(reference: str, several: Path, recipes: Path) -> None:
+    assert several.is_file()
+    with pytest.raises(RecipeNotFoundError, match="no version follows"):
+        find_recipe(recipes, reference)

@@ -97,3 +97,47 @@ def test_broken_recipes_do_not_hide_others(
     write(good.replace("image: python311", "image: nope"))
     paths = {problem.path.rsplit("/", 2)[-2] for problem in check([recipes], settings) if problem.severity == "error"}
     assert paths == {"broken", "sample-lib"}
+
+
+UNUSED = "requirements of tests, but no command that uses them"
+UNTESTED = "nothing is tested: give imports, a command, or skip with a reason"
+
+
+def test_versions_are_looked_at_with_every_override_applied(
+    good: str, write: Callable[..., Path], settings: Settings
+) -> None:
+    # The command of the recipe uses what the version requires; another version changes nothing but its test.
+    versions = f"""\
+  "2.0":
+    commit: {"b" * 40}
+    build: {{tags: py3-none-any}}
+    test: {{requires: [hypothesis]}}
+  "3.0":
+    commit: {"c" * 40}
+    test: {{command: [], requires: [nose]}}
+  "4.0":
+    commit: {"d" * 40}
+    build: {{tags: ""}}
+    test: {{command: [], imports: [], requires: []}}
+"""
+    path = write(good.replace("build:\n  image", f"{versions}build:\n  image", 1))
+    found = {
+        (p.line, p.message) for p in check([path], settings) if p.severity == "warning" and "no lock" not in p.message
+    }
+    text = path.read_text().splitlines()
+    at = {message: text[line - 1].strip() for line, message in found}
+    assert at == {
+        UNUSED: "test: {command: [], requires: [nose]}",
+        UNTESTED: "test: {command: [], imports: [], requires: []}",
+        "without build.tags nobody notices when a native package comes out pure": 'build: {tags: ""}',
+    }
+    assert len(found) == 3
+
+
+def test_tests_that_every_version_brings_itself_are_tests(
+    good: str, write: Callable[..., Path], settings: Settings
+) -> None:
+    text = good.split("test:\n", maxsplit=1)[0].replace(
+        "build:\n  image", '  ">=0": {test: {imports: [x]}}\nbuild:\n  image', 1
+    )
+    assert UNTESTED not in lines(write(text), settings, "warning")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,3 +61,11 @@ def test_missing_and_unreadable(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(LockStaleError, match=r"locks/1\.json"):
             read_lock(path)
+
+
+def test_what_is_no_file_is_no_lock(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "folder.json").mkdir()
+    for name in ("pipe.json", "folder.json"):
+        with pytest.raises(LockStaleError, match=f"{name} is no file"):
+            read_lock(tmp_path / name)

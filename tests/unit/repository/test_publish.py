@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from farm.errors import BlobMissingError, VerificationError
+from farm.errors import BlobMissingError, ImmutableError, TrustRootError, VerificationError
 from farm.model.plan import PackageId
 from farm.repository.model import (
     BUNDLE,
@@ -14,6 +14,7 @@ from farm.repository.model import (
     PROVENANCE_BUNDLE,
     ROOT_JSON,
     SPDX,
+    TRUST_KEY,
     Publication,
     Published,
     file_key,
@@ -106,6 +107,27 @@ def test_the_trust_configuration_is_published(tmp_path: Path) -> None:
     source.write_text("{}")
     publish_trust_config(store, source)
     assert store.objects == {"trust/trust_config.json": b"{}"}
+    publish_trust_config(store, source)
+
+
+def trust_config(*keys: str) -> bytes:
+    kinds = ("tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities")
+    return json.dumps({"trustedRoot": {kind: [{"key": key} for key in keys] for kind in kinds}}).encode()
+
+
+def test_a_trust_configuration_is_added_to_and_never_replaced(tmp_path: Path) -> None:
+    store, source = MemoryStore(), tmp_path / "trust_config.json"
+    for keys in (("a",), ("b", "a")):
+        source.write_bytes(trust_config(*keys))
+        publish_trust_config(store, source)
+        assert store.objects[TRUST_KEY] == trust_config(*keys)
+    source.write_bytes(trust_config("b"))
+    with pytest.raises(ImmutableError, match="has keys that"):
+        publish_trust_config(store, source)
+    source.write_bytes(b"{}")
+    with pytest.raises(TrustRootError):
+        publish_trust_config(store, source)
+    assert store.objects == {TRUST_KEY: trust_config("b", "a")}
 
 
 def test_a_blob_that_left_the_vault_is_named_and_nothing_written(vault: S3Vault, tmp_path: Path) -> None:

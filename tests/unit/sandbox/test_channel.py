@@ -133,3 +133,11 @@ def test_a_short_log_is_kept_as_it_is(tmp_path: Path) -> None:
 
     assert (tmp_path / "log").read_bytes() == b"caf\xe9\n"
     assert log.tail == "caf\ufffd\n"
+
+
+def test_the_tail_is_fit_for_a_terminal_and_the_file_is_as_it_came(tmp_path: Path) -> None:
+    with LogSink(tmp_path / "log", 1000) as sink:
+        sink.write(b"\x1b[31mred\x1b[0m\x1b]0;title\x07\r\nnext\tword\n")
+
+    assert sink.tail == "red]0;title\nnext\tword\n"
+    assert (tmp_path / "log").read_bytes().startswith(b"\x1b[31m")

@@ -41,6 +41,15 @@ GOOD: dict[str, Any] = {
         ["dns 127.0.0.1", "ECONNREFUSED"],
         ["unix /run/docker.sock", "ENOENT"],
     ],
+    "sockets": {
+        "AF_ALG": "EPERM",
+        "AF_BLUETOOTH": "EAFNOSUPPORT",
+        "AF_PACKET": "EPERM",
+        "AF_UNSPEC": "EPERM",
+        "AF_VSOCK": "EPERM",
+        "io_uring": "ENOSYS",
+    },
+    "unfiltered": "",
     "unix": [],
     "env": ["HOME", "HOSTNAME", "PATH"],
     "writable": [],
@@ -93,6 +102,14 @@ WEAKENED = {
     "dns sent": (also("connects", ["dns 192.0.2.53", "sent"]), "sent"),
     "engine socket": (also("connects", ["unix /run/docker.sock", "connected"]), "unix /run/docker.sock"),
     "engine socket there": (also("connects", ["unix /run/docker.sock", "ECONNREFUSED"]), "unix /run/docker.sock"),
+    "vsock": (put("sockets", "AF_VSOCK", value="created, to the host: connected"), "AF_VSOCK: created"),
+    "vsock refused": (put("sockets", "AF_VSOCK", value="created, to the host: ECONNRESET"), "AF_VSOCK: created"),
+    "alg": (put("sockets", "AF_ALG", value="created"), "AF_ALG: created"),
+    "socket not tried": (without("sockets", "AF_PACKET"), "AF_PACKET: not tried"),
+    "socket unknown": (put("sockets", "AF_NEW", value="EPERM"), "AF_NEW"),
+    "no filter answers": (put("sockets", "AF_UNSPEC", value="EAFNOSUPPORT"), "AF_UNSPEC: EAFNOSUPPORT"),
+    "io_uring": (put("sockets", "io_uring", value="EFAULT"), "io_uring: EFAULT"),
+    "filter refused": (put("unfiltered", value="no socket filter for the machine 'riscv64'"), "riscv64"),
     "abstract socket": (also("unix", "@/containerd"), "@/containerd"),
     "environment": (also("env", "AWS_SECRET_ACCESS_KEY"), "AWS_SECRET_ACCESS_KEY"),
     "root writable": (also("writable", "/etc"), "/etc can be written"),
@@ -117,6 +134,7 @@ WEAKENED = {
     "slave mount": (put("mounts", 6, "propagation", value=["master:3"]), "propagate"),
     "shared root": (put("mounts", 0, "propagation", value=["shared:1"]), "propagate"),
     "disk": (also("devices", "sda"), "/dev/sda"),
+    "guest traceable": (put("hardened", value=False), "can be traced"),
     "kvm": (also("devices", "kvm"), "/dev/kvm"),
 }
 MALFORMED = {
@@ -193,7 +211,7 @@ def test_findings_do_not_hide_each_other(one: str, other: str) -> None:
 
 
 def test_the_collector_reports_what_the_judge_reads_and_this_process_is_no_sandbox() -> None:
-    facts = json.dumps(escape.collect([])).encode()
+    facts = json.dumps(escape.collect([], escape.process_status(), "")).encode()
 
     with pytest.raises(IsolationError, match="got through") as caught:
         judge(facts, EXPECTED)

@@ -83,6 +83,16 @@ def test_no_secret_is_in_an_argument(specs: dict[str, ServiceSpec], name: str) -
     assert not [a for a in specs[name].argv if kept["secret_key"] in a or kept["access_key"] in a]
 
 
+def test_server_and_its_clients_share_a_login_that_is_made_once(specs: dict[str, ServiceSpec]) -> None:
+    login = (Path(specs["s3"].cwd) / "run" / "prefect.login").read_text().strip()
+    assert specs["prefect"].env["PREFECT_SERVER_API_AUTH_STRING"] == login
+    assert specs["worker"].env["PREFECT_API_AUTH_STRING"] == login
+    assert len(login.partition(":")[2]) == 64
+    for name, spec in specs.items():
+        assert not [a for a in spec.argv if login in a]
+        assert name in {"prefect", "worker"} or login not in spec.env.values()
+
+
 def test_pages_of_other_origins_may_not_call_the_prefect_server(specs: dict[str, ServiceSpec]) -> None:
     assert "*" not in specs["prefect"].env["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"]
 

@@ -5,11 +5,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, ClassVar
 
+import certifi
 import pytest
 
-from farm.errors import SourceUnavailableError, SourceUnsafeError
+from farm.errors import ConfigError, SourceMissingError, SourceUnavailableError, SourceUnsafeError
 from farm.model.plan import ArchivePin
-from farm.source.download import ca_bundle, fetch_url
+from farm.source.download import fetch_url
 from farm.source.safety import Caps
 from tests.fixtures_source import WHEN, tar_of
 
@@ -39,7 +40,7 @@ class Server(BaseHTTPRequestHandler):
         host = self.headers["Host"].replace("127.0.0.1", "localhost")
         targets = {"/ok": "/demo.tar.gz", "/loop": "/loop", "/file": "file:///etc/passwd"}
         target = f"http://{host}/demo.tar.gz" if self.path == "/other" else targets.get(self.path)
-        self.send_response(302 if target else 404)
+        self.send_response(302 if target else {"/gone": 410, "/later": 503}.get(self.path, 404))
         if target:
             self.send_header("Location", target)
         self.send_header("Content-Length", "0")
@@ -92,7 +93,7 @@ def test_credentials_stay_with_their_host(server: str, tmp_path: Path) -> None:
 
 def test_errors_do_not_show_credentials(tmp_path: Path, server: str) -> None:
     for url in (f"http://user:hunter2@{server}/nothing", "http://user:hunter2@127.0.0.1:1/x"):
-        with pytest.raises(SourceUnavailableError) as caught:
+        with pytest.raises((SourceMissingError, SourceUnavailableError)) as caught:
             fetch_url(pin_of(url), tmp_path / "f")
         assert "hunter2" not in str(caught.value)
         assert caught.value.__cause__ is None
@@ -115,9 +116,31 @@ def test_size_is_limited(server: str, tmp_path: Path) -> None:
         fetch_url(pin_of(f"http://{server}/demo.tar.gz"), tmp_path / "f", caps=Caps(archive_bytes=10))
 
 
-def test_ca_bundle_is_the_users(tmp_path: Path) -> None:
-    bundle = tmp_path / "ca.pem"
-    bundle.touch()
-    assert ca_bundle({}) is None
-    assert ca_bundle({"PIP_CERT": "/nonexistent/ca.pem", "SSL_CERT_FILE": str(bundle)}) == bundle
-    assert ca_bundle({"PIP_CERT": str(bundle), "SSL_CERT_FILE": "/nonexistent/ca.pem"}) == bundle
+def test_only_what_may_come_back_is_asked_for_again(server: str, tmp_path: Path) -> None:
+    for path in ("nothing", "gone"):
+        with pytest.raises(SourceMissingError) as missing:
+            fetch_url(pin_of(f"http://{server}/{path}"), tmp_path / "f")
+        assert not missing.value.infrastructure
+    with pytest.raises(SourceUnavailableError) as caught:
+        fetch_url(pin_of(f"http://{server}/later"), tmp_path / "f")
+    assert caught.value.infrastructure
+
+
+def test_the_bundle_that_is_given_wins_over_the_environments(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no certificate")
+    with pytest.raises(ConfigError, match=r"broken\.pem"):
+        fetch_url(pin_of(f"http://{server}/ok"), tmp_path / "f", bundle=str(broken))
+    monkeypatch.setenv("PIP_CERT", str(broken))
+    with pytest.raises(ConfigError, match=r"broken\.pem"):
+        fetch_url(pin_of(f"http://{server}/ok"), tmp_path / "f")
+    fetch_url(pin_of(f"http://{server}/ok"), tmp_path / "f", bundle=certifi.where())
+
+
+def test_this_host_is_reached_past_the_proxy(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    fetch_url(pin_of(f"http://{server}/ok"), tmp_path / "f")

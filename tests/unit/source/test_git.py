@@ -249,3 +249,22 @@ def test_relative_addresses_of_submodules(base: str, url: str, expected: str) ->
 )
 def test_download_locations(url: str, expected: str) -> None:
     assert download_location(url, "c" * 40, "v1") == expected
+
+
+def test_a_checkout_of_another_user_can_be_a_source(
+    repo: GitRepo, taker: Taker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = repo.commit({"a": "1"})
+    repo.git("tag", "v1")
+    user = tmp_path / "user.gitconfig"
+    user.write_text("[protocol]\n\tversion = 0\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(user))
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(SourceUnavailableError, match=r"safe\.directory"):
+        # A folder that the recipe names and the user's settings do not is not trusted.
+        taker(GitPin(url=f"file://{repo.path}", commit=commit))
+    assert taker(GitPin(url=URL, commit=commit, tag="v1")).commit == commit
+    files = Taker(tmp_path / "other", sources={"https://git.example.test": f"file://{tmp_path}/repos"})
+    assert files(GitPin(url=URL, commit=commit)).commit == commit
+    (config,) = (tmp_path / "other").rglob("repository.gitconfig")
+    assert str(user) in config.read_text()

@@ -98,3 +98,14 @@ def test_an_unreadable_record_is_no_open_run(tmp_path: Path, job: JobRecord) -> 
     (tmp_path / "runs" / "run-1.json").write_bytes(b"{")
     with pytest.raises(SigningRefusedError, match="closed"):
         register(tmp_path / "runs").find(job.run_id, token.token)
+
+
+def test_a_name_keeps_its_bytes_after_a_restart(tmp_path: Path, job: JobRecord) -> None:
+    runs = register(tmp_path / "runs")
+    token = runs.open(job).token
+    runs.settle(job.run_id, token, "demo 1", "a" * 64)
+    again = register(tmp_path / "runs")
+    again.settle(job.run_id, token, "demo 1", "a" * 64)
+    again.settle(job.run_id, token, "demo 2", "b" * 64)
+    with pytest.raises(SigningRefusedError, match="has had demo 1"):
+        again.settle(job.run_id, token, "demo 1", "b" * 64)

@@ -92,7 +92,7 @@ def test_an_unsigned_token_is_refused(mint: TokenMint) -> None:
 
 def test_the_public_key_used_as_a_shared_secret_is_refused(mint: TokenMint) -> None:
     import hashlib  # noqa: PLC0415 - used by this forgery alone
-    import hmac  # noqa: PLC0415
+    import hmac  # noqa: PLC0415 - the same
 
     pem = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     head = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims())}"
