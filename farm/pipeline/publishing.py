@@ -63,10 +63,9 @@ def publish_build(
     # First: what the repository's own trust configuration does not cover must not get into it.
     publish_trust_config(rt.repository, rt.settings.trust_config_path)
     with rt.scratch("publish") as work:
-        published = publish(
+        return publish(
             publication, vault=rt.vault, store=rt.repository, gate=gate, run_dir=rt.settings.run_dir, work=work
         )
-    return published
 
 
 def _metadata(artifact: Artifact) -> BlobRef:

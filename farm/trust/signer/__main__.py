@@ -83,8 +83,8 @@ def _other_keys(arguments: argparse.Namespace, message: str) -> TrustRootError:
     return TrustRootError(
         message,
         remedy=(
-            f"Restore {arguments.data} as a whole from its backup. To begin a new farm, whose consumers need a new trust "
-            f"configuration and none of whose old files verify with it, remove {arguments.trust_out} on purpose."
+            f"Restore {arguments.data} as a whole from its backup. To begin a new farm, whose consumers need a new "
+            f"trust configuration and none of whose old files verify, remove {arguments.trust_out} on purpose."
         ),
     )
 

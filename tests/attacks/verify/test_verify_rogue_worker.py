@@ -61,7 +61,7 @@ def test_an_embedded_sbom_that_is_a_bomb(resign: Callable[..., Shelf]) -> None:
     assert "embedded SBOM" in shelf.failed()
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive", b"PK\x05\x06" + bytes(18)])
+@pytest.mark.parametrize("data", [b"P", b"no archive", b"PK\x05\x06" + bytes(18)])
 def test_a_wheel_that_is_no_archive(resign: Callable[..., Shelf], data: bytes) -> None:
     assert "embedded SBOM" in resign(make=lambda _: data).failed()
 

@@ -265,7 +265,7 @@ class Building:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.lines.append(line)
-            if re.match(rf"\S+ {re.escape(step)} ", line):
+            if re.match(rf"✓ {re.escape(step)} ", line):
                 return
         raise AssertionError(f"the build ended before {step} was over:\n{''.join(self.lines)}")
 

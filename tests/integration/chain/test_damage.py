@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from farm.errors import VerificationError
+from farm.model.base import canonical_json, sha256_bytes
 from tests.fixtures_python import wheel_files, write_wheel
 
 from .homes import BIN, consumer_environment, flip, run
@@ -61,6 +62,27 @@ def test_the_source_snapshot_in_the_vault(home: FarmHome) -> None:
     assert again["files"] == first["files"]
     assert digest(blob) == snapshot["archive"]["sha256"]
     assert snapshot["archive"]["sha256"] in home.quarantined()
+
+
+def test_a_record_of_the_vault_that_fits_another_tree(home: FarmHome) -> None:
+    package = add(home, "forged-source")
+    first = home.build(package.reference).ok().data
+    ((path, snapshot),) = records(home, "snapshots", "/forged-source@")
+    evil = home.blob(snapshot["archive"]["sha256"]).read_bytes().replace(b"VERSION = '1.0'\n", b"VERSION = '6.6'\n")
+    forged = {**snapshot, "archive": {"sha256": sha256(evil).hexdigest(), "size": len(evil)}}
+    assert forged != snapshot
+    blob = home.blob(forged["archive"]["sha256"])
+    blob.parent.mkdir(exist_ok=True)
+    blob.write_bytes(evil)
+    sealed = json.loads(path.read_bytes())
+    sealed["data"] = canonical_json(forged).decode()
+    del sealed["sha256"]
+    path.write_bytes(canonical_json({**sealed, "sha256": sha256_bytes(canonical_json(sealed))}))
+    home.disk_changed()
+
+    again = home.build(package.reference, "--force").ok().data
+    assert again["files"] == first["files"]
+    assert records(home, "snapshots", "/forged-source@") == [(path, snapshot)]
 
 
 def test_the_record_of_an_outcome_in_the_vault(home: FarmHome) -> None:
