@@ -72,7 +72,7 @@ def settings() -> str:
         "",
         "`farm.toml` is found upward from the working folder, or named by `FARM_CONFIG`. A variable wins over the",
         "file: `FARM_DATA=…`, and with two underscores for a nested setting: `FARM_S3__ENDPOINT=…`. Relative paths",
-        "are relative to the folder of `farm.toml`. An unknown key is an error.",
+        "are relative to the folder of `farm.toml`. An unknown key or variable is an error.",
         "",
         "| setting | variable | type | default | meaning |",
         "|---|---|---|---|---|",

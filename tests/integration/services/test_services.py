@@ -80,7 +80,7 @@ def test_flow_runs_in_the_worker_with_the_package_in_each_line(running: Settings
     outcome = client.follow(running, send("good"), lines.append)
     assert outcome.exit_code == 0
     assert outcome.state == "COMPLETED"
-    assert any("[python/sample@1.0] a step at work step=first umask_of=builds words=hello" in line for line in lines)
+    assert any("[python/sample@1.0] first: a step at work umask_of=builds words=hello" in line for line in lines)
     assert len(lines) == len(set(lines))
 
 
