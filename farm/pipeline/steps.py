@@ -5,23 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from farm import __version__, log
 from farm.errors import (
     LockMissingError,
-    NotReproducibleError,
-    RecipeError,
     SignerUnavailableError,
     SigningRefusedError,
 )
-from farm.evidence.sbom import SbomFormat
 from farm.model.base import BlobRef, Value
-from farm.model.evidence import Byproduct, JobRecord, RunResult, SbomFacts, SignedFile
+from farm.model.evidence import JobRecord, RunResult, SignedFile
 from farm.model.outcome import InputsReport, Outcome, OutcomeFile
 from farm.model.plan import Target
 from farm.pipeline.ahead import import_ahead
+from farm.pipeline.ceilings import check_limits
+from farm.pipeline.documents import byproducts, sbom_facts
 from farm.pipeline.key import RULES_VERSION, key_fields
+from farm.pipeline.outcomes import known_outcome, record_outcome, refuse_other_bytes
 from farm.recipe.catalog import find_recipe
 from farm.recipe.locks import lock_path, read_lock, target_key
 from farm.recipe.plan import build_image, make_plan
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from farm.config import Settings
     from farm.model.build import Artifact, BuildResult, FileNote, TestReport
     from farm.model.lock import Lock, LockedFile
     from farm.model.plan import ArchivePin, BuildPlan
@@ -56,13 +53,6 @@ __all__ = [
     "source",
     "test",
 ]
-
-_RUNS = 3
-"""Sandbox runs while a token lives, each with the recipe's time: build, platform tag, test."""
-_AROUND_RUNS = 900
-"""Seconds of the token's life for what farm itself does around them: start, guards, archive, documents, signature."""
-OUTCOMES = "outcomes"
-"""Record kind of finished builds, by build key."""
 
 _log = log.get(__name__)
 
@@ -91,30 +81,8 @@ def plan(rt: Runtime, reference: str) -> BuildPlan:
     definition = load_definition(rt.settings.images / build_image(found.recipe, found.version))
     target = Target(platform=definition.platform, interpreter=definition.interpreter)
     made = make_plan(found.recipe, found.version, found.relative, target)
-    _check_limits(made, rt.settings)
+    check_limits(made, rt.settings)
     return made
-
-
-def _check_limits(plan: BuildPlan, settings: Settings) -> None:
-    """Hold what the recipe wants for its runs against what the farm gives: a recipe must not take the host down.
-
-    Raises:
-        RecipeError: a limit is above its ceiling, or the token could expire before the build is signed.
-    """
-    limits = plan.limits
-    for name in type(limits).model_fields:
-        wanted, ceiling = getattr(limits, name), getattr(settings.sandbox, f"max_{name}")
-        if wanted > ceiling:
-            msg = f"{plan.package}: limits.{name} is {wanted}, and the setting sandbox.max_{name} allows {ceiling}"
-            raise RecipeError(msg, remedy=f"Lower limits.{name} in the recipe, or raise sandbox.max_{name}.")
-    needed = _RUNS * limits.time_seconds + _AROUND_RUNS
-    if needed > settings.trust.token_seconds:
-        msg = (
-            f"{plan.package}: limits.time_seconds is {limits.time_seconds}, for build, platform tag and test each: to"
-            f" be signed after them the run needs a token of {needed} s, and the setting trust.token_seconds allows"
-            f" {settings.trust.token_seconds}"
-        )
-        raise RecipeError(msg, remedy="Lower limits.time_seconds in the recipe, or raise trust.token_seconds.")
 
 
 def source(rt: Runtime, plan: BuildPlan) -> SourceSnapshot:
@@ -195,7 +163,7 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     from farm.repository.published import damaged, find_published  # noqa: PLC0415 - boto3 is imported with it
 
     key = key_fields(plan, snapshot, rt.image(plan.build.image), lock).key
-    outcome = _known_outcome(rt, key)
+    outcome = known_outcome(rt.vault, key)
     if outcome is None:
         return None
     published = {
@@ -309,12 +277,12 @@ def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...
     from farm.evidence import documents  # noqa: PLC0415 - the SBOM libraries are imported with it
 
     record = job.record
+    ecosystem = rt.ecosystem(record.plan.package.ecosystem)
 
     def embed(artifact: Artifact) -> Mapping[str, bytes]:
-        return documents.embedded(_sbom_facts(rt, record, artifact, None))
+        return documents.embedded(sbom_facts(ecosystem, record, artifact, None))
 
     with rt.context("finish", record.image) as context:
-        ecosystem = rt.ecosystem(record.plan.package.ecosystem)
         return ecosystem.finish(record.plan, record.snapshot, built, embed, context)
 
 
@@ -354,11 +322,12 @@ def sign(
     from farm.evidence import documents as sboms  # noqa: PLC0415 - the SBOM libraries are imported with it
     from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
 
-    _same_as_before(rt, job, artifacts)
+    refuse_other_bytes(rt.vault, job.record, artifacts)
+    ecosystem = rt.ecosystem(job.record.plan.package.ecosystem)
     signed, documents = [], []
     with rt.scratch("sign") as work, SignerClient(rt.signer_socket) as client:
         for artifact in artifacts:
-            facts = _sbom_facts(rt, job.record, artifact, artifact.blob)
+            facts = sbom_facts(ecosystem, job.record, artifact, artifact.blob)
             made = sboms.sidecars(facts, artifact.blob)
             sidecars = {kind.value: rt.vault.put_bytes(document) for kind, document in made.items()}
             result = RunResult(
@@ -366,7 +335,7 @@ def sign(
                 probe=built.probe,
                 test=report,
                 notes=(*notes, *artifact.notes),
-                byproducts=_byproducts(artifact, built, report, sidecars),
+                byproducts=byproducts(artifact, built, report, sidecars),
             )
             path = work / artifact.filename
             rt.vault.fetch(artifact.blob, path)
@@ -414,70 +383,8 @@ def publish(
         level=min(facts.slsa_level for facts in signed_facts),
         written=published.written,
     )
-    rt.vault.put_record(OUTCOMES, record.build_key, outcome.canonical())
+    record_outcome(rt.vault, outcome)
     return outcome
-
-
-def _same_as_before(rt: Runtime, job: OpenJob, artifacts: tuple[Artifact, ...]) -> None:
-    """Refuse other bytes for a build key that is known: the build does not reproduce, and nothing is signed."""
-    known = _known_outcome(rt, job.record.build_key)
-    if known is None:
-        return
-    before = {file.filename: file.blob.sha256 for file in known.files}
-    now = {artifact.filename: artifact.blob.sha256 for artifact in artifacts}
-    if before != now:
-        raise NotReproducibleError(
-            f"{job.record.plan.package} was built before with the same build key and gave other bytes",
-            details={"before": before, "now": now},
-        )
-
-
-def _known_outcome(rt: Runtime, build_key: str) -> Outcome | None:
-    """Return the recorded outcome of the build key; None for none, and for a record that says nothing of use."""
-    data = rt.vault.get_record(OUTCOMES, build_key)
-    if data is None:
-        return None
-    try:
-        outcome = Outcome.model_validate_json(data)
-    except ValidationError:
-        _log.warning("the record of an earlier build is of another format; it does not count", build_key=build_key[:12])
-        return None
-    return outcome if outcome.files else None  # a build without files is none
-
-
-def _byproducts(
-    artifact: Artifact, built: BuildResult, report: TestReport, sidecars: Mapping[str, BlobRef]
-) -> tuple[Byproduct, ...]:
-    found = [
-        Byproduct(name="build.log", media_type="text/plain", blob=built.log),
-        Byproduct(name=f"raw/{artifact.raw.filename}", media_type="application/zip", blob=artifact.raw.blob),
-    ]
-    if report.log is not None:
-        found.append(Byproduct(name="test.log", media_type="text/plain", blob=report.log))
-    found += [
-        Byproduct(name=artifact.filename + suffix, media_type=SbomFormat(suffix).media_type, blob=blob)
-        for suffix, blob in sorted(sidecars.items())
-    ]
-    return tuple(found)
-
-
-def _sbom_facts(rt: Runtime, record: JobRecord, artifact: Artifact, file: BlobRef | None) -> SbomFacts:
-    ecosystem = rt.ecosystem(record.plan.package.ecosystem)
-    return SbomFacts(
-        package=record.plan.package,
-        filename=artifact.filename,
-        file=file,
-        license=artifact.license,
-        summary=artifact.summary,
-        requires_dist=artifact.requires_dist,
-        contents=artifact.contents,
-        snapshot=record.snapshot,
-        image=record.image,
-        inputs=tuple(f for f in record.inputs if set(f.roles) & {"build", "backend"}),
-        environment=ecosystem.environment(record.plan, record.snapshot),
-        commands=ecosystem.commands(record.plan),
-        rules=f"rules-{record.rules_version}",
-    )
 
 
 def _now() -> str:

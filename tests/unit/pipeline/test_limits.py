@@ -9,7 +9,7 @@ import pytest
 from farm.config import SandboxSettings, Settings, TrustSettings
 from farm.errors import RecipeError
 from farm.model.plan import Limits
-from farm.pipeline import steps
+from farm.pipeline import ceilings, steps
 from farm.pipeline.runtime import Runtime
 
 RECIPE = """\
@@ -80,5 +80,5 @@ def test_the_token_outlives_three_runs(tmp_path: Path) -> None:
 
 
 def test_the_defaults_fit() -> None:
-    assert steps._RUNS * SandboxSettings().max_time_seconds + steps._AROUND_RUNS <= TrustSettings().token_seconds
+    assert ceilings.RUNS * SandboxSettings().max_time_seconds + ceilings.AROUND_RUNS <= TrustSettings().token_seconds
     assert all(getattr(Limits(), name) <= getattr(SandboxSettings(), f"max_{name}") for name in Limits.model_fields)
