@@ -84,6 +84,7 @@ def make(root: Path, *, dev: bool) -> None:
     # The project itself, where it stands: its dependencies are there already.
     project = ["pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", str(python)]
     run(uv, *project, "--editable", str(root), env=env)
+    run(str(python), "-m", "compileall", "-q", str(root / "farm"))
     stamp = {**_stamp(root), "dev": dev}
     (venv / _STAMP).write_text(json.dumps(stamp, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
