@@ -29,6 +29,9 @@ __all__ = ["Part", "Renderer"]
 Part = str | tuple[str, str]
 """A piece of a line: text, or text and its Rich style."""
 
+_PIPE_WIDTH = 400
+"""Columns of a table that goes to a file or another program."""
+
 _RAW_IN_JSON = re.compile(r"[\x7f-\x9f]")
 """Control characters that JSON does not ask to be escaped."""
 
@@ -47,7 +50,8 @@ class Renderer:
     json: bool = False
 
     def __post_init__(self) -> None:
-        self.out = Console(highlight=False, soft_wrap=True)
+        # Without a terminal nothing is folded: what reads the output wants a whole address on one line.
+        self.out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def line(self, *parts: Part) -> None:
