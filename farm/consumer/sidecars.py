@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from farm.errors import VerificationError
 from farm.evidence.sbom import SbomFormat
+from farm.model.base import unique_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,17 +50,9 @@ def json_object(name: str, data: bytes) -> dict[str, Any]:
             readers pick different ones.
     """
     try:
-        found = json.loads(data, object_pairs_hook=_unique)
+        found = json.loads(data, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         raise VerificationError(f"{name} is no readable JSON: {error}") from error
     if not isinstance(found, dict):
         raise VerificationError(f"{name} is no JSON object")
-    return found
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        msg = "a key is there twice"
-        raise ValueError(msg)
     return found

@@ -21,6 +21,7 @@ __all__ = [
     "sha256_bytes",
     "sha256_file",
     "sha256_stream",
+    "unique_keys",
 ]
 
 CHUNK = 1024 * 1024
@@ -54,6 +55,19 @@ class BlobRef(Value):
 def canonical_json(value: Any) -> bytes:
     """Return `value` (JSON-ready) as canonical JSON (RFC 8785), UTF-8."""
     return rfc8785.dumps(value)
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object (`object_pairs_hook`) and refuse two values for one key: readers disagree on which counts.
+
+    Raises:
+        ValueError: a key is there twice.
+    """
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        msg = "a JSON object has the same key twice"
+        raise ValueError(msg)
+    return found
 
 
 def sha256_bytes(data: bytes) -> str:

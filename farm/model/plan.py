@@ -118,6 +118,11 @@ class Target(Value):
     platform: str
     interpreter: str
 
+    @property
+    def key(self) -> str:
+        """How files, locks and build keys call the target: `cp311-linux-amd64`."""
+        return f"{self.interpreter}-{self.platform.replace('/', '-')}"
+
 
 class BuildPlan(Value):
     """Everything a build needs to know before it reads or fetches anything."""

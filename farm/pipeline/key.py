@@ -43,7 +43,7 @@ def key_fields(plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, 
     """Collect the fields of the build key (pure)."""
     return KeyFields(
         package=str(plan.package),
-        target=f"{plan.target.interpreter}-{plan.target.platform.replace('/', '-')}",
+        target=plan.target.key,
         recipe=plan.recipe_digest,
         source_tree=snapshot.tree_digest,
         source_epoch=snapshot.epoch,

@@ -21,7 +21,7 @@ from farm.pipeline.documents import byproducts, sbom_facts
 from farm.pipeline.key import RULES_VERSION, key_fields
 from farm.pipeline.outcomes import known_outcome, record_outcome, refuse_other_bytes
 from farm.recipe.catalog import find_recipe
-from farm.recipe.locks import lock_path, read_lock, target_key
+from farm.recipe.locks import lock_path, read_lock
 from farm.recipe.plan import build_image, make_plan
 from farm.trust.protocol import RunToken
 
@@ -152,7 +152,7 @@ def lock(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot) -> Lock:
 def recipe_lock_path(rt: Runtime, plan: BuildPlan) -> Path:
     """Return where the lock of `plan` is."""
     folder = (rt.settings.recipes / plan.recipe_path).parent
-    return lock_path(folder, plan.package.version, target_key(plan.target))
+    return lock_path(folder, plan.package.version, plan.target.key)
 
 
 def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) -> Outcome | None:

@@ -6,24 +6,15 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from farm.errors import LockMissingError, LockStaleError
 from farm.model.lock import Lock
 
-if TYPE_CHECKING:
-    from farm.model.plan import Target
-
-__all__ = ["lock_path", "lock_text", "read_lock", "target_key", "write_lock"]
+__all__ = ["lock_path", "lock_text", "read_lock", "write_lock"]
 
 _MAX_BYTES = 16 * 1024 * 1024
-
-
-def target_key(target: Target) -> str:
-    """Return how files and lock call a target: `cp311-linux-amd64`."""
-    return f"{target.interpreter}-{target.platform.replace('/', '-')}"
 
 
 def lock_path(recipe_dir: Path, version: str, target_key: str) -> Path:

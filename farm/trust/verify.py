@@ -23,7 +23,7 @@ from sigstore.verify import Verifier, policy
 from sigstore_models.common.v1 import HashAlgorithm
 
 from farm.errors import TrustRootError, VerificationError
-from farm.model.base import BlobRef, sha256_bytes, sha256_file
+from farm.model.base import BlobRef, sha256_bytes, sha256_file, unique_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +173,7 @@ def verify_provenance(
         _check_stamp(trust, parsed, require=require_stamp)
         if kind != _PAYLOAD_TYPE:
             raise VerificationError(f"the envelope of {filename} holds {kind!r}, not an in-toto statement")
-        statement = json.loads(payload, object_pairs_hook=_unique)
+        statement = json.loads(payload, object_pairs_hook=unique_keys)
     except _INPUT_ERRORS as error:
         raise VerificationError(f"the provenance of {filename} does not hold: {_brief(error)}") from error
     _check_statement(statement, blob, filename, identity)
@@ -263,15 +263,6 @@ def _check_statement(statement: object, blob: BlobRef, filename: str, identity: 
             return
         case _:
             raise VerificationError(f"the statement about {filename} is not a complete SLSA provenance statement")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a JSON object and refuse two values for one key: readers disagree on which counts."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        msg = "a JSON object has the same key twice"
-        raise ValueError(msg)
-    return found
 
 
 def _brief(error: BaseException) -> str:

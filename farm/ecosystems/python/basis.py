@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from farm.ecosystems.python.target import target_name
 from farm.errors import LockStaleError
 from farm.model.base import canonical_json, sha256_bytes
 
@@ -36,7 +35,7 @@ def basis(plan: BuildPlan, snapshot: SourceSnapshot, requirements: Mapping[str, 
     facts = {
         "format": _FORMAT,
         "package": str(plan.package),
-        "target": target_name(plan.target),
+        "target": plan.target.key,
         "image": plan.build.image,
         "tree": snapshot.tree_digest,
         "subdirectory": plan.source.subdirectory,
@@ -57,7 +56,7 @@ def check(plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock:
         f"{what} (lock: {locked or 'none'}, now: {now or 'none'})"
         for what, locked, now in (
             ("package", lock.package, str(plan.package)),
-            ("target", lock.target, target_name(plan.target)),
+            ("target", lock.target, plan.target.key),
             ("builder image", lock.image, plan.build.image),
             ("interpreter of the image", lock.target.partition("-")[0], image.interpreter),
             ("build.requires", _listed(lock, CONSTRAINTS), ", ".join(sorted(plan.build.requires))),

@@ -24,7 +24,7 @@ from farm.ecosystems.python.metadata import check_identity
 from farm.ecosystems.python.resolver import Indexes, Pin, parse_requirements, resolve
 from farm.ecosystems.python.run import stage_source
 from farm.ecosystems.python.source import build_requires
-from farm.ecosystems.python.target import marker_environment, target_name
+from farm.ecosystems.python.target import marker_environment
 from farm.errors import GuardError, ResolutionError
 from farm.model.lock import InputRole, Lock
 
@@ -79,7 +79,7 @@ def make_lock(plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lo
     }
     return Lock(
         package=str(plan.package),
-        target=target_name(plan.target),
+        target=plan.target.key,
         image=plan.build.image,
         basis=basis(plan, snapshot, requirements),
         requirements=requirements,

@@ -21,7 +21,6 @@ __all__ = [
     "python_version",
     "resolver_platform",
     "supported_tags",
-    "target_name",
 ]
 
 _GLIBC_MINOR = 28
@@ -72,11 +71,6 @@ def python_version(target: Target) -> str:
     if match is None:
         raise RecipeError(f"interpreter {target.interpreter!r} is not of the form cp311")
     return f"3.{match[1]}"
-
-
-def target_name(target: Target) -> str:
-    """Return how locks call the target: `cp311-linux-amd64`."""
-    return f"{target.interpreter}-{target.platform.replace('/', '-')}"
 
 
 def resolver_platform(target: Target) -> str:

@@ -8,7 +8,7 @@ import pytest
 from farm.errors import LockMissingError, LockStaleError
 from farm.model.lock import Lock, LockedFile
 from farm.model.plan import Target
-from farm.recipe.locks import lock_path, lock_text, read_lock, target_key, write_lock
+from farm.recipe.locks import lock_path, lock_text, read_lock, write_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ LOCK = Lock(
 
 
 def test_name_and_round_trip(tmp_path: Path) -> None:
-    key = target_key(Target(platform="linux/amd64", interpreter="cp311"))
+    key = Target(platform="linux/amd64", interpreter="cp311").key
     path = lock_path(tmp_path, "1.4.2", key)
     assert path.relative_to(tmp_path).as_posix() == "locks/1.4.2-cp311-linux-amd64.json"
     write_lock(path, LOCK)
