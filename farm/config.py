@@ -65,7 +65,7 @@ class SandboxSettings(_Section):
     """How foreign code is run."""
 
     runtime: str = ""
-    """OCI runtime by the name Docker knows (`runsc`); empty = the engine's default."""
+    """OCI runtime by the name Docker knows (`runsc`, set up with `--host-uds=open`); empty = the engine's default."""
     docker_host: str = ""
     """Engine address; empty = DOCKER_HOST or the default socket."""
     max_time_seconds: int = Field(default=2100, ge=1)
@@ -125,6 +125,10 @@ class Settings(BaseSettings):
     """Folder of the image definitions."""
     python_index: str = ""
     """Upstream Python index (simple API). Empty = the one pip or uv is configured with."""
+    maven_settings: Path | None = None
+    """Maven settings.xml to read instead of ~/.m2/settings.xml."""
+    maven_repository: str = ""
+    """Upstream Maven repository. Empty = the ones that Maven's settings name."""
     sources: dict[str, str] = Field(default_factory=dict)
     """Extra `insteadOf` for git sources: URL prefix → replacement (a relative path is relative to farm.toml)."""
     work_pool: str = "farm-linux-amd64"
@@ -205,6 +209,8 @@ def load_settings(**overrides: Any) -> Settings:
         return path if path.is_absolute() else base / path
 
     update: dict[str, Any] = {key: absolute(getattr(raw, key)) for key in ("data", "recipes", "images")}
+    if raw.maven_settings is not None:
+        update["maven_settings"] = absolute(raw.maven_settings)
     if raw.trust.trust_config is not None:
         update["trust"] = raw.trust.model_copy(update={"trust_config": absolute(raw.trust.trust_config)})
     update["sources"] = {k: v if "://" in v else str(absolute(Path(v))) for k, v in raw.sources.items()}

@@ -142,6 +142,13 @@ class SourceUnsafeError(FarmError):
     default_remedy = "Do not build this source; report it to its project."
 
 
+class PatchError(FarmError):
+    """A patch of the recipe does not fit the source."""
+
+    exit_code = 27
+    default_remedy = "Make the patch again for the pinned source (paths from the root of the source, `git diff`)."
+
+
 class SourceMissingError(FarmError):
     """The index or the host answers that it does not have the archive."""
 
@@ -195,6 +202,13 @@ class InputMissingError(FarmError):
 
     exit_code = 35
     default_remedy = "Check which index is configured; if the file was removed there, run `farm lock` and review it."
+
+
+class InputNotLockedError(FarmError):
+    """The build asked for a file that its lock does not hold."""
+
+    exit_code = 36
+    default_remedy = "Run `farm lock` for the package, read what it adds, and commit it."
 
 
 # --- 40-59: sandbox and build ----------------------------------------------------------------------------------------
@@ -277,6 +291,13 @@ class NotReproducibleError(FarmError):
 
     exit_code = 50
     default_remedy = "Compare the two artifacts that are named; nothing was published."
+
+
+class BuildToolError(FarmError):
+    """The source is built by a tool that farm does not support."""
+
+    exit_code = 51
+    default_remedy = "Build it from a source that carries a pom.xml, or add one with build.patches."
 
 
 # --- 60-69: test -----------------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FARM = str(Path(sys.prefix) / "bin" / "farm")
 PACKAGE = "markupsafe"
 RECIPE = f"python/{PACKAGE}"
+IMAGE = "python311"
+"""The one that this recipe names."""
 ITSELF = "python/farm"
 
 
@@ -202,7 +204,7 @@ def play(demo: Demo) -> None:
         FarmError: the index does not have what it should.
     """
     for name, title, arguments in (
-        ("image", "the builder image (made once; unchanged = reused)", ("images", "build")),
+        ("image", "the builder image (made once; unchanged = reused)", ("images", "build", IMAGE)),
         ("services", "the services: object store, signer, index, Prefect server, worker", ("up",)),
         (
             "build",

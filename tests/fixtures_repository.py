@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
+from farm.ecosystems.python.repository.model import METADATA
 from farm.errors import StoreUnavailableError, VerificationError
 from farm.model.base import BlobRef, sha256_bytes, sha256_file
 from farm.model.plan import PackageId
@@ -250,30 +251,32 @@ class FixedGate:
         return Passed(statement, json.dumps({"version": 1, "attestation_bundles": []}).encode())
 
 
+def evidence(filename: str, sha256: str) -> dict[str, bytes]:
+    """SBOMs and bundles that `FixedGate` accepts for a file, by suffix."""
+    documents = {
+        CYCLONEDX: f'{{"bomFormat": "CycloneDX", "of": "{filename}"}}'.encode(),
+        SPDX: f'{{"spdxVersion": "SPDX-2.3", "of": "{filename}"}}'.encode(),
+    }
+    statement = {
+        "subject": [{"name": filename, "digest": {"sha256": sha256}}],
+        "predicate": {
+            "runDetails": {"byproducts": [{"digest": {"sha256": sha256_bytes(d)}} for d in documents.values()]}
+        },
+    }
+    bundles = {BUNDLE: {"sha256": sha256}, PROVENANCE_BUNDLE: statement}
+    return documents | {suffix: json.dumps(bundle).encode() for suffix, bundle in bundles.items()}
+
+
 def publication_of(vault: Vault, *wheels: tuple[Path, bytes], package: PackageId | None = None) -> Publication:
     """Put everything into the vault and return what `publish` takes."""
     files = []
     for path, metadata in wheels:
         blob = vault.put_file(path)
-        documents = {
-            CYCLONEDX: f'{{"bomFormat": "CycloneDX", "of": "{path.name}"}}'.encode(),
-            SPDX: f'{{"spdxVersion": "SPDX-2.3", "of": "{path.name}"}}'.encode(),
-        }
-        statement = {
-            "subject": [{"name": path.name, "digest": {"sha256": blob.sha256}}],
-            "predicate": {
-                "runDetails": {"byproducts": [{"digest": {"sha256": sha256_bytes(d)}} for d in documents.values()]}
-            },
-        }
-        documents |= {
-            BUNDLE: json.dumps({"sha256": blob.sha256}).encode(),
-            PROVENANCE_BUNDLE: json.dumps(statement).encode(),
-        }
+        documents = evidence(path.name, blob.sha256) | {METADATA: metadata}
         files.append(
             PublishFile(
                 filename=path.name,
                 blob=blob,
-                metadata=vault.put_bytes(metadata),
                 sidecars={suffix: vault.put_bytes(data) for suffix, data in documents.items()},
             )
         )
@@ -290,7 +293,7 @@ def publication_of(vault: Vault, *wheels: tuple[Path, bytes], package: PackageId
 
 @dataclass
 class IndexServer:
-    """`python -m farm.repository.serve` over a bucket, as a process of its own."""
+    """`python -m farm.services.index_server` over a bucket, as a process of its own."""
 
     s3: RcloneServer
     folder: Path
@@ -318,7 +321,7 @@ class IndexServer:
         )
         with (self.folder / "index.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "farm.repository.serve", f"--port={self.port}"],
+                [sys.executable, "-m", "farm.services.index_server", f"--port={self.port}"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

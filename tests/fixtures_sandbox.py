@@ -10,7 +10,7 @@ import pytest
 from farm.config import Settings, load_settings
 from farm.image.builder import ensure_image
 from farm.model.plan import Limits
-from farm.sandbox.base import Mount, SandboxRequest, SandboxResult, Step, Unpack
+from farm.sandbox.base import Mount, Peer, SandboxRequest, SandboxResult, Step, Unpack
 from farm.sandbox.docker import DockerSandbox
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Run(Protocol):
         unpack: tuple[Unpack, ...] = (),
         env: dict[str, str] | None = None,
         sandbox: DockerSandbox | None = None,
+        peer: Peer | None = None,
     ) -> SandboxResult: ...
 
 
@@ -65,11 +66,12 @@ def run(settings: Settings, image_id: str, output: Path, log: Path) -> Callable[
         unpack: tuple[Unpack, ...] = (),
         env: dict[str, str] | None = None,
         sandbox: DockerSandbox | None = None,
+        peer: Peer | None = None,
     ) -> SandboxResult:
         steps = tuple(Step(f"step {n}", ("python3", "-c", script)) for n, script in enumerate(scripts, 1))
         request = SandboxRequest(
             image_id=image_id, label="python/sample@1", steps=steps, limits=limits, output=output, log=log,
-            mounts=mounts, unpack=unpack, env=env or {},
+            mounts=mounts, unpack=unpack, env=env or {}, peer=peer,
         )  # fmt: skip
         return (sandbox or DockerSandbox(settings)).run(request)
 

@@ -69,7 +69,7 @@ def lock(
     renderer = Renderer(json=json)
     log.configure(level="WARNING")
     with log.about(reference), renderer.step("lock") as line:
-        change = write_recipe_lock(Runtime(options.settings()), reference, check=check)
+        change = write_recipe_lock(Runtime(options.settings()), reference, check=check, tell=line.tell)
         line.text = f"{change.files} files"
     renderer.line(f"{'would write' if check else 'wrote'} {change.path}")
     for sign, names in (("+", change.added), ("-", change.removed)):

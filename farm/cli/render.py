@@ -20,7 +20,7 @@ from rich.text import Text
 from farm.text import without_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from farm.errors import FarmError
 
@@ -99,7 +99,8 @@ class Renderer:
             if self.json or not self.err.is_terminal:
                 yield line
             else:
-                with self.err.status(_text(f"{name} …")):
+                with self.err.status(_text(f"{name} …")) as status:
+                    line.show = lambda text: status.update(_text(f"{name} … {text}"))
                     yield line
             mark = ("✓", "green")
         finally:
@@ -110,6 +111,12 @@ class Renderer:
 
 @dataclass
 class StepLine:
-    """What a step says in one line when it is over."""
+    """What a step says in one line when it is over, and how far it is, where somebody looks on."""
 
     text: str = ""
+    show: Callable[[str], None] | None = None
+
+    def tell(self, text: str) -> None:
+        """Say how far it is."""
+        if self.show is not None:
+            self.show(text)

@@ -67,10 +67,10 @@ def status(*, json: Json = False) -> None:
 
 
 def serve(*, port: Annotated[int, typer.Option(help="Port on loopback; 0 = a free one.")] = 0) -> None:
-    """Serve the repository to pip and uv in the foreground (`farm up` does it in the background)."""
-    from farm.repository import serve as serving
+    """Serve the repository in the foreground (`farm up` does it in the background)."""
+    from farm.services import index_server
 
-    serving.serve(options.settings(), port=port)
+    index_server.serve(options.settings(), port=port)
 
 
 def register(app: typer.Typer) -> None:

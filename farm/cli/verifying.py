@@ -30,7 +30,10 @@ def verify(
     ] = "",
     issuer: Annotated[str, typer.Option("--issuer", help="Issuer of that identity; default: this farm's own.")] = "",
     index: Annotated[
-        str, typer.Option("--index", help="First fetch what is missing beside the files from this index (`…/simple/`).")
+        str,
+        typer.Option(
+            "--index", help="First fetch what is missing beside the files from here: `…/simple/`, `…/maven/`."
+        ),
     ] = "",
     json: Json = False,
 ) -> None:
@@ -78,6 +81,8 @@ def _fetch(renderer: Renderer, index: str, files: list[Path]) -> None:
 
 
 def _show(renderer: Renderer, verdict: FileVerdict) -> None:
+    from farm.evidence.summary import tests
+
     word = ("verified", "bold green") if verdict.verified else ("NOT VERIFIED", "bold red")
     renderer.line(word, f" {verdict.file}")
     for check in verdict.checks:
@@ -94,7 +99,8 @@ def _show(renderer: Renderer, verdict: FileVerdict) -> None:
             ("level", f"SLSA Build L{facts.slsa_level}"),
             ("image", f"{facts.image} sha256:{facts.image_sha256}"),
             ("inputs", ", ".join(f"{count} from {origin}" for origin, count in facts.inputs.items()) or "none"),
-            ("tests", facts.tests),
+            *(("patch", f"{name} sha256:{digest}") for name, digest in facts.patches.items()),
+            ("tests", tests(facts)),
             ("built", facts.finished),
         ):
             if value:

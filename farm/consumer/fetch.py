@@ -1,9 +1,14 @@
-"""Fetch what lies beside a published file from the farm's index. What comes is not trusted: `verify` decides."""
+"""Fetch what lies beside a published file from the farm's repository. What comes is not trusted: `verify` decides.
+
+A wheel is found on its project's page, as installers find it. A file whose name does not say where it is (a jar) is
+found by its digest: the server answers `sha256/<digest>` with the addresses.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag
 
 import httpx
@@ -11,9 +16,12 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from farm.consumer.sidecars import LIMIT, SUFFIXES, json_object
 from farm.errors import StoreUnavailableError, VerificationError
+from farm.languages import language_of_file
+from farm.model.base import sha256_file
 from farm.net import DIRECT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["fetch_sidecars"]
@@ -31,8 +39,9 @@ def fetch_sidecars(index_url: str, path: Path, into: Path) -> tuple[str, ...]:
     What is there already stays as it is: it may be what somebody wants to have verified.
 
     Args:
-        index_url: the index's simple page (PEP 691), where the projects are listed.
-        path: the file; it is found on the index by its name.
+        index_url: where the repository has the file's language: the simple page (PEP 691) where the projects are
+            listed, the root of the Maven repository; for what is found by digest the server's root will do too.
+        path: the file; a wheel is found by its name, anything else by its digest.
         into: existing folder.
 
     Returns:
@@ -40,21 +49,17 @@ def fetch_sidecars(index_url: str, path: Path, into: Path) -> tuple[str, ...]:
 
     Raises:
         StoreUnavailableError: the index does not answer.
-        VerificationError: it does not list the file, or answers with something too large or unreadable; or what came
-            cannot be written.
+        VerificationError: it does not list the file, or answers with something too large or unreadable; or the file
+            cannot be read, or what came cannot be written.
     """
-    try:
-        name = parse_wheel_filename(path.name)[0]
-    except InvalidWheelFilename as error:
-        raise VerificationError(f"{path.name!r} is not the name of a wheel") from error
+    find = _finder(path)
     missing = [suffix for suffix in SUFFIXES if not os.path.lexists(into / f"{path.name}{suffix}")]
     if not missing:
         return ()
     found: list[str] = []
     try:
         with httpx.Client(timeout=_TIMEOUT, follow_redirects=True, mounts=DIRECT) as client:
-            page = httpx.URL(index_url.rstrip("/") + "/").join(f"{canonicalize_name(name)}/")
-            address = _address(client, page, path.name)
+            address = find(client, httpx.URL(index_url.rstrip("/") + "/"))
             for suffix in missing:
                 data = _get(client, address.copy_with(path=address.path + suffix), {}, LIMIT)
                 if data is not None and _write_new(into / f"{path.name}{suffix}", data):
@@ -80,6 +85,48 @@ def _write_new(path: Path, data: bytes) -> bool:
         path.unlink(missing_ok=True)
         raise VerificationError(f"{path} cannot be written: {error.strerror}") from error
     return True
+
+
+def _finder(path: Path) -> Callable[[httpx.Client, httpx.URL], httpx.URL]:
+    """Return what finds the file's address on an index, by what the file's name is."""
+    try:
+        language_of_file(path.name)
+    except ValueError as error:
+        raise VerificationError(str(error)) from error
+    if not path.name.endswith(".whl"):
+        return partial(_by_digest, path)
+    try:
+        name = parse_wheel_filename(path.name)[0]
+    except InvalidWheelFilename as error:
+        raise VerificationError(f"{path.name!r} is not the name of a wheel") from error
+    return partial(_on_page, canonicalize_name(name), path.name)
+
+
+def _by_digest(path: Path, client: httpx.Client, index: httpx.URL) -> httpx.URL:
+    try:
+        digest = sha256_file(path).sha256
+    except OSError as error:
+        raise VerificationError(f"{path.name} cannot be read: {error.strerror}") from error
+    for place in ("../sha256/", "sha256/"):
+        where = index.join(f"{place}{digest}")
+        data = _get(client, where, {}, LIMIT)
+        if data is not None:
+            return _listed(json_object("the list of addresses", data), path.name, where)
+    raise VerificationError(f"the repository has no file with the digest of {path.name} (sha256 {digest})")
+
+
+def _listed(answer: dict[str, Any], filename: str, where: httpx.URL) -> httpx.URL:
+    files = answer.get("files")
+    urls = [f.get("url") for f in files if isinstance(f, dict)] if isinstance(files, list) else []
+    # The same bytes can be published under several names; what is signed names one.
+    named = [url for url in urls if isinstance(url, str) and url.rpartition("/")[2] == filename]
+    if not named:
+        raise VerificationError(f"the repository has the bytes of {filename}, but under another name")
+    return where.join(named[0])
+
+
+def _on_page(project: str, filename: str, client: httpx.Client, index: httpx.URL) -> httpx.URL:
+    return _address(client, index.join(f"{project}/"), filename)
 
 
 def _address(client: httpx.Client, page: httpx.URL, filename: str) -> httpx.URL:

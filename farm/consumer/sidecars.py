@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from farm.errors import VerificationError
-from farm.evidence.sbom import SbomFormat
+from farm.evidence.sbom import DOCUMENT_LIMIT, SbomFormat
 from farm.model.base import unique_keys
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ PROVENANCE_BUNDLE = ".provenance.sigstore.json"
 SUFFIXES = (BUNDLE, PROVENANCE_BUNDLE, *(kind.value for kind in SbomFormat))
 """Everything that `farm verify` wants beside a file."""
 
-LIMIT = 16 * 1024 * 1024
+LIMIT = DOCUMENT_LIMIT
 """Largest sidecar or embedded document, in bytes: a larger one is refused, not read."""
 
 

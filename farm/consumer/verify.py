@@ -11,21 +11,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
-
 from farm.consumer.sidecars import BUNDLE, PROVENANCE_BUNDLE, json_object, read_capped
 from farm.consumer.verdict import Check, FileVerdict, LogEntry
-from farm.consumer.wheel import embedded_documents
 from farm.errors import SigningRefusedError, VerificationError
 from farm.evidence.facts import read_statement
 from farm.evidence.provenance import build_type
 from farm.evidence.sbom import SbomFormat, embedded_name, without_file_hash
+from farm.languages import language, language_of_file
 from farm.model.base import BlobRef, sha256_bytes, sha256_stream
 from farm.trust.verify import verify_file, verify_provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from farm.evidence.facts import ProvenanceFacts
@@ -132,12 +129,26 @@ class _Run:
             self.skip("certificate", "SBOM", because="the signature does not hold")
             return
         self.check("certificate", lambda: self._certificate(blob, facts))
-        embedded = self.check("embedded SBOM", lambda: _embedded(stream))
+        self._sboms(stream, blob, facts)
+
+    def _sboms(self, stream: BinaryIO, blob: BlobRef, facts: ProvenanceFacts) -> None:
+        """Check the documents in both formats, and what is inside of the file where its language puts them there."""
+        reader = language_of_file(self.path.name).embedded
+        if reader is None:
+            inside: Mapping[str, bytes] | None = {}
+            self.check("SBOM beside the file", self._beside)
+        else:
+            inside = self.check("embedded SBOM", lambda: _embedded(stream, reader))
         for kind, name in _FORMAT_NAMES.items():
-            if embedded is None:
+            if inside is None:
                 self.skip(f"{name} SBOM", because="the embedded documents could not be read")
             else:
-                self.check(f"{name} SBOM", partial(self._sbom, kind, embedded[kind], blob, facts))
+                self.check(f"{name} SBOM", partial(self._sbom, kind, inside.get(kind.value), blob, facts))
+
+    def _beside(self) -> tuple[str, bool]:
+        for kind in _FORMAT_NAMES:
+            self._read(kind.value)
+        return "both documents are there; files of this language carry none inside", True
 
     def _read(self, suffix: str) -> bytes:
         """Read a sidecar once: what a later check looks at is what an earlier one verified."""
@@ -162,8 +173,10 @@ class _Run:
         verify_provenance(self.trust, blob, self._read(PROVENANCE_BUNDLE), self.path.name, identity)
         return f"issued for the source {digest}", True
 
-    def _sbom(self, kind: SbomFormat, document: bytes, blob: BlobRef, facts: ProvenanceFacts) -> tuple[str, bool]:
-        """Hold a sidecar against the provenance, the file, and the document inside the file."""
+    def _sbom(
+        self, kind: SbomFormat, document: bytes | None, blob: BlobRef, facts: ProvenanceFacts
+    ) -> tuple[str, bool]:
+        """Hold a sidecar against the provenance, the file, and the document inside the file, if there is one."""
         name = f"{self.path.name}{kind.value}"
         data = self._read(kind.value)
         if facts.byproducts.get(name) != sha256_bytes(data):
@@ -174,6 +187,8 @@ class _Run:
             raise VerificationError(f"{name} is not of farm's shape: {error}") from error
         if digest != blob.sha256:
             raise VerificationError(f"{name} is about another file ({digest or 'no digest'})")
+        if document is None:
+            return "beside the file and in the provenance: the same, about this file", True
         inside = embedded_name(kind)
         if json_object(inside, document) != bare:
             raise VerificationError(f"the embedded {inside} differs from {name}")
@@ -181,21 +196,16 @@ class _Run:
 
 
 def _identify(name: str, stream: BinaryIO) -> tuple[str, BlobRef]:
-    _release(name)
+    try:
+        language_of_file(name)
+    except ValueError as error:
+        raise VerificationError(str(error)) from error
     size = stream.seek(0, os.SEEK_END)
     if size > MAX_FILE:
         raise VerificationError(f"it is larger than {MAX_FILE} bytes")
     stream.seek(0)
     blob = sha256_stream(stream)
     return f"sha256 {blob.sha256}, {blob.size} bytes", blob
-
-
-def _release(filename: str) -> tuple[str, Version]:
-    try:
-        name, version, _, _ = parse_wheel_filename(filename)
-    except (InvalidWheelFilename, InvalidVersion) as error:
-        raise VerificationError(f"{filename!r} is not the name of a wheel: {error}") from error
-    return name, version
 
 
 def _log_entry(bundle: bytes) -> tuple[str, LogEntry]:
@@ -231,16 +241,16 @@ def _builder(facts: ProvenanceFacts, identity: ExpectedIdentity) -> tuple[str, b
 
 
 def _package(facts: ProvenanceFacts, filename: str) -> tuple[str, bool]:
-    name, version = _release(filename)
     try:
-        same = canonicalize_name(facts.package) == name and Version(facts.version) == version
-    except InvalidVersion as error:
-        raise VerificationError(f"the provenance is of an impossible version: {error}") from error
+        spoken = language(facts.ecosystem)
+        same = language_of_file(filename) is spoken and spoken.is_file_of(facts.package, facts.version, filename)
+    except ValueError as error:
+        raise VerificationError(str(error)) from error
     if not same:
-        raise VerificationError(f"the provenance is of {facts.package} {facts.version}, the file of {name} {version}")
-    return f"{name} {version}", True
+        raise VerificationError(f"the provenance is of {facts.package} {facts.version}, the file is {filename}")
+    return f"{facts.package} {facts.version}", True
 
 
-def _embedded(stream: BinaryIO) -> tuple[str, dict[SbomFormat, bytes]]:
+def _embedded(stream: BinaryIO, reader: Callable[[BinaryIO], Mapping[str, bytes]]) -> tuple[str, Mapping[str, bytes]]:
     stream.seek(0)
-    return "both documents are there", embedded_documents(stream)
+    return "both documents are there", reader(stream)

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from farm.model.source import SourceSnapshot
     from farm.sandbox.base import Sandbox
     from farm.store.base import Vault
+    from farm.store.cache import BlobCache
 
-__all__ = ["Ecosystem", "Located", "StepContext"]
+__all__ = ["Ecosystem", "StepContext", "unheard"]
+
+
+def unheard(text: str) -> None:
+    """Where nobody looks on: say nothing."""
+    del text
 
 
 @dataclass(frozen=True)
@@ -30,33 +36,30 @@ class StepContext:
     image: ImageIdentity
     work: Path
     """Scratch folder of this step alone, removed by the caller."""
+    cache: BlobCache
+    """The vault's blobs as files of this host, for steps with very many inputs."""
+    tell: Callable[[str], None] = unheard
+    """Called with how far a long step is, in a few words."""
     own_index: str = ""
     """Address of farm's own repository for this ecosystem, empty when it is not being served."""
-
-
-@dataclass(frozen=True)
-class Located:
-    """Where an archive can be fetched."""
-
-    url: str
-    filename: str
-    headers: Mapping[str, str]
-    """Request headers, credentials included; never logged, never recorded."""
-    ca_bundle: str = ""
-    """PEM file that the index was reached with, empty = the system's: the archive is fetched with the same."""
 
 
 class Ecosystem(Protocol):
     """One language."""
 
     name: str
+    index_path: str
+    """Where below its address the farm's own repository has this language: `simple/`."""
 
-    def locate(self, pin: ArchivePin, settings: Settings) -> Located:
-        """Find the address of a named archive (an sdist) through the user's configured index.
+    def fetch_archive(self, pin: ArchivePin, target: Path, settings: Settings) -> str:
+        """Fetch a named archive (an sdist, a source release) through the user's configured index.
+
+        Returns:
+            Its file name. The caller checks the digest.
 
         Raises:
             SourceUnavailableError: the index does not answer.
-            SourceMissingError: it does not list it.
+            SourceMissingError: it does not have it.
         """
         ...
 
@@ -112,19 +115,19 @@ class Ecosystem(Protocol):
         ...
 
     def test(
-        self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, artifacts: tuple[Artifact, ...], ctx: StepContext
+        self,
+        plan: BuildPlan,
+        snapshot: SourceSnapshot,
+        lock: Lock,
+        result: BuildResult,
+        artifacts: tuple[Artifact, ...],
+        ctx: StepContext,
     ) -> TestReport:
         """Import and test the finished artifacts in a fresh sandbox with only their locked runtime and test inputs.
+
+        Where the build tool runs the tests while it builds, `result` says what came of them.
 
         Raises:
             PackageTestError and whatever the sandbox raises.
         """
-        ...
-
-    def environment(self, plan: BuildPlan, snapshot: SourceSnapshot) -> dict[str, str]:
-        """Return the fixed environment of the build (pure; for the build and the evidence)."""
-        ...
-
-    def commands(self, plan: BuildPlan) -> tuple[tuple[str, ...], ...]:
-        """Return the argument lists that the build runs (pure; for the build and the evidence)."""
         ...

@@ -19,12 +19,24 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from farm.evidence.sbom import SUPPLIER, declared_license, document_id, serialize, settled, timestamp
+from farm.evidence.sbom import (
+    SUPPLIER,
+    component_name,
+    component_url,
+    contained,
+    declared_license,
+    document_id,
+    input_refs,
+    serialize,
+    settled,
+    timestamp,
+)
 
 if TYPE_CHECKING:
     from cyclonedx.model.license import License
 
     from farm.model.base import BlobRef
+    from farm.model.build import FileNote
     from farm.model.evidence import SbomFacts
     from farm.model.lock import LockedFile
 
@@ -38,7 +50,7 @@ def cyclonedx(facts: SbomFacts) -> bytes:
     """Return the document: the same facts give the same bytes. `facts.file` None is the embedded form."""
     facts = settled(facts)
     main = _main(facts)
-    contents = [_content(note.name, note.value) for note in facts.contents]
+    contents = [_content(note) for note in facts.contents]
     bom = Bom(
         serial_number=document_id(facts),
         metadata=BomMetaData(
@@ -58,11 +70,11 @@ def cyclonedx(facts: SbomFacts) -> bytes:
     document["formulation"] = [_formula(facts)]
     document["compositions"] = [
         # The sandbox has no network and sees the locked files alone, so nothing else can have been read.
-        {"aggregate": "complete", "assemblies": [_IMAGE_REF, *(_input_ref(file) for file in facts.inputs)]},
+        {"aggregate": "complete", "assemblies": [_IMAGE_REF, *_input_refs(facts)]},
         # What the source itself vendors is not searched for: only what the finish step put in is known.
-        {"aggregate": "unknown", "assemblies": [facts.package.purl]},
+        {"aggregate": "unknown", "assemblies": [component_url(facts)]},
         # Declared ranges are properties of the package; what an installer picks is not known here.
-        {"aggregate": "incomplete", "dependencies": [facts.package.purl]},
+        {"aggregate": "incomplete", "dependencies": [component_url(facts)]},
     ]
     return serialize(document)
 
@@ -71,17 +83,18 @@ def _main(facts: SbomFacts) -> Component:
     snapshot = facts.snapshot
     properties = {
         "farm:filename": facts.filename,
+        "farm:kind": facts.kind,
         "farm:source:snapshot-sha256": snapshot.archive.sha256,
         "farm:source:strength": snapshot.strength,
         "farm:source:tree-sha256": snapshot.tree_digest,
     }
     commits = [Commit(uid=snapshot.commit)] if snapshot.commit else []
     return Component(
-        name=facts.package.name,
+        name=component_name(facts),
         version=facts.package.version,
         type=ComponentType.LIBRARY,
-        bom_ref=facts.package.purl,
-        purl=PackageURL.from_string(facts.package.purl),
+        bom_ref=component_url(facts),
+        purl=PackageURL.from_string(component_url(facts)),
         description=facts.summary or None,
         supplier=OrganizationalEntity(name=SUPPLIER),
         manufacturer=OrganizationalEntity(name=SUPPLIER),
@@ -120,12 +133,15 @@ def _source_reference(facts: SbomFacts) -> ExternalReference:
     )
 
 
-def _content(name: str, version: str) -> Component:
+def _content(note: FileNote) -> Component:
+    found = contained(note)
     return Component(
-        name=name,
-        version=version or None,
+        group=found.group or None,
+        name=found.name,
+        version=found.version or None,
         type=ComponentType.LIBRARY,
-        bom_ref=f"content:{name}@{version}",
+        bom_ref=f"content:{note.name}@{note.value}",
+        purl=PackageURL.from_string(found.purl) if found.purl else None,
         supplier=OrganizationalEntity(name=SUPPLIER),
     )
 
@@ -135,14 +151,14 @@ def _formula(facts: SbomFacts) -> dict[str, Any]:
     kind = "vcs" if facts.snapshot.strength == "git" else "source-distribution"
     inputs: list[dict[str, Any]] = [
         {"resource": {"externalReference": {"type": kind, "url": facts.snapshot.uri}}},
-        *({"resource": {"ref": ref}} for ref in (_IMAGE_REF, *map(_input_ref, facts.inputs))),
+        *({"resource": {"ref": ref}} for ref in (_IMAGE_REF, *_input_refs(facts))),
     ]
     variables = [{"name": name, "value": value} for name, value in facts.environment.items()]
     if variables:
         inputs.append({"environmentVars": variables})
     return {
         "bom-ref": "formula",
-        "components": [_image(facts), *map(_input, facts.inputs)],
+        "components": [_image(facts), *map(_input, facts.inputs, _input_refs(facts))],
         "workflows": [
             {
                 "bom-ref": _WORKFLOW_REF,
@@ -179,21 +195,25 @@ def _image(facts: SbomFacts) -> dict[str, Any]:
     }
 
 
-def _input(file: LockedFile) -> dict[str, Any]:
+def _input(file: LockedFile, ref: str) -> dict[str, Any]:
     return {
         "type": "library",
-        "bom-ref": _input_ref(file),
+        "bom-ref": ref,
         "name": file.name,
         "version": file.version,
         "purl": PackageURL.from_string(file.purl).to_string(),
-        "hashes": [{"alg": "SHA-256", "content": file.sha256}],
+        "hashes": [
+            *([{"alg": "SHA-1", "content": file.sha1}] if file.sha1 else []),
+            {"alg": "SHA-256", "content": file.sha256},
+        ],
         "properties": [
             {"name": "farm:filename", "value": file.filename},
             {"name": "farm:origin", "value": file.origin},
+            *([{"name": "farm:repository", "value": file.repository}] if file.repository else []),
             *({"name": "farm:role", "value": role} for role in sorted(file.roles)),
         ],
     }
 
 
-def _input_ref(file: LockedFile) -> str:
-    return f"input:{file.sha256}"
+def _input_refs(facts: SbomFacts) -> list[str]:
+    return [f"input:{ref}" for ref in input_refs(facts.inputs)]

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from farm.errors import VerificationError
-from farm.evidence.shape import Image, Input, Recipes, Source, Statement
+from farm.evidence.shape import Image, Input, PatchFile, Recipes, Source, Statement
 from farm.model.base import Sha256, Value
 
 __all__ = ["ProvenanceFacts", "read_bundle", "read_statement"]
@@ -50,6 +50,8 @@ class ProvenanceFacts(Value):
     source_sha256: str
     """Of the archive, for archive sources."""
     source_tree_sha256: Sha256
+    patches: dict[str, Sha256]
+    """Name → digest of what the recipe changes in the source, in the order of application."""
     image: str
     image_sha256: Sha256
     inputs: dict[str, int]
@@ -57,6 +59,10 @@ class ProvenanceFacts(Value):
     isolation: str
     tests: Literal["passed", "skipped"]
     test_reason: str
+    tests_run: int | None
+    """Where the build itself runs the tests: how many ran, skipped ones included; else None."""
+    tests_skipped: int | None
+    tests_failed: int | None
     waivers: tuple[str, ...]
     """`rule: reason`."""
     build_key: Sha256
@@ -133,6 +139,11 @@ def _facts(statement: Statement) -> ProvenanceFacts:
         source_tag=source.annotations.tag,
         source_sha256=source.digest.sha256 or "",
         source_tree_sha256=source.annotations.tree,
+        patches={
+            d.name.removeprefix("patches/"): d.digest.sha256
+            for d in definition.dependencies
+            if isinstance(d, PatchFile)
+        },
         image=image.name.removeprefix("image:"),
         image_sha256=image.digest.sha256,
         inputs=dict(
@@ -141,6 +152,9 @@ def _facts(statement: Statement) -> ProvenanceFacts:
         isolation=run.isolation,
         tests=run.test.result,
         test_reason=run.test.reason,
+        tests_run=run.test.counts.run if run.test.counts else None,
+        tests_skipped=run.test.counts.skipped if run.test.counts else None,
+        tests_failed=run.test.counts.failed if run.test.counts else None,
         waivers=tuple(f"{w.rule}: {w.reason}" for w in definition.internal.waivers),
         build_key=definition.internal.build_key,
         run=run.metadata.run,

@@ -2,7 +2,7 @@
 
 Pure: the signer calls it with the job record it kept, the digest it computed itself, and what the worker told it.
 `farm_words` of the predicate says of every part whose word it is. The build type is described in
-docs/reference/build-type-python-wheel.md; names are those of in-toto attestation v1 and SLSA provenance v1.
+docs/reference/build-type-*.md, one page for each; names are those of in-toto attestation v1 and SLSA provenance v1.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from pydantic import Field
 
 from farm.errors import SigningRefusedError
 from farm.evidence.sbom import software_heritage_id
+from farm.languages import language
 from farm.model.base import Value
+from farm.model.plan import GitPin
 
 if TYPE_CHECKING:
     from farm.model.base import BlobRef
     from farm.model.evidence import Byproduct, JobRecord, RunResult
     from farm.model.lock import LockedFile
-    from farm.model.plan import BuildPlan, SourcePin
+    from farm.model.plan import BuildPlan, Patch, SourcePin
 
 __all__ = [
     "PREDICATE_TYPE",
@@ -31,8 +33,6 @@ __all__ = [
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
-
-_BUILD_TYPES = {"python": "python-wheel"}
 
 _WORDS: dict[str, tuple[str, ...]] = {
     "signer": ("/_type", "/subject", "/predicateType", "/predicate/runDetails/builder", "/predicate/farm_claim"),
@@ -75,9 +75,10 @@ def build_type(namespace: str, ecosystem: str) -> str:
     Raises:
         SigningRefusedError: no build type is described for it.
     """
-    kind = _BUILD_TYPES.get(ecosystem)
-    if kind is None:
-        raise SigningRefusedError(f"there is no build type for the ecosystem {ecosystem!r}")
+    try:
+        kind = language(ecosystem).build_type
+    except ValueError as error:
+        raise SigningRefusedError(f"there is no build type for the ecosystem {ecosystem!r}") from error
     return f"{namespace}/buildtypes/{kind}/v1"
 
 
@@ -138,12 +139,18 @@ def _external(plan: BuildPlan) -> dict[str, Any]:
 
 
 def _pin(pin: SourcePin) -> dict[str, Any]:
-    if pin.kind == "git":
+    if isinstance(pin, GitPin):
         found: dict[str, Any] = {"kind": "git", "url": pin.url, "digest": {"gitCommit": pin.commit}}
         optional = {"tag": pin.tag, "subdirectory": pin.subdirectory, "submodules": pin.submodules}
     else:
         found = {"kind": pin.kind, "digest": {"sha256": pin.sha256}}
-        optional = {"name": pin.name, "version": pin.version, "url": pin.url, "subdirectory": pin.subdirectory}
+        optional = {
+            "name": pin.name,
+            "version": pin.version,
+            "variant": pin.variant,
+            "url": pin.url,
+            "subdirectory": pin.subdirectory,
+        }
     return found | {key: value for key, value in optional.items() if value}
 
 
@@ -157,12 +164,13 @@ def _internal(job: JobRecord) -> dict[str, Any]:
         "rulesVersion": job.rules_version,
         "farmVersion": job.farm_version,
         "image": job.image.name,
-        "interpreter": {"tag": job.image.interpreter, "version": job.image.python},
+        "interpreter": {"tag": job.image.interpreter, "version": job.image.version},
         "sourceDateEpoch": epoch,
         "environmentAdditions": dict(sorted(spec.env.items())),
         "configSettings": {
             key: value if isinstance(value, str) else list(value) for key, value in sorted(spec.config_settings.items())
         },
+        "options": dict(sorted(spec.options.items())),
         "expectedTags": spec.tags,
         "limits": job.plan.limits.model_dump(mode="json"),
         "waivers": [{"rule": w.rule, "reason": w.reason} for w in spec.waivers],
@@ -173,7 +181,8 @@ def _internal(job: JobRecord) -> dict[str, Any]:
 def _dependencies(job: JobRecord) -> list[dict[str, Any]]:
     recipe = _recipe_commit(job)
     inputs = sorted(job.inputs, key=lambda file: (file.filename, file.sha256))
-    return [_source(job), _image(job), *([recipe] if recipe else []), *(_input(file) for file in inputs)]
+    patches = [_patch(patch) for patch in job.plan.build.patches]
+    return [_source(job), *patches, _image(job), *([recipe] if recipe else []), *(_input(file) for file in inputs)]
 
 
 def _source(job: JobRecord) -> dict[str, Any]:
@@ -206,6 +215,15 @@ def _source(job: JobRecord) -> dict[str, Any]:
     }
 
 
+def _patch(patch: Patch) -> dict[str, Any]:
+    """Name a change to the source; they stand in the order in which they are applied."""
+    return {
+        "name": f"patches/{patch.name}",
+        "digest": {"sha256": patch.blob.sha256},
+        "annotations": {"role": "patch", "bytes": patch.blob.size},
+    }
+
+
 def _image(job: JobRecord) -> dict[str, Any]:
     image = job.image
     notes: dict[str, Any] = {
@@ -233,11 +251,19 @@ def _recipe_commit(job: JobRecord) -> dict[str, Any] | None:
 
 
 def _input(file: LockedFile) -> dict[str, Any]:
+    notes: dict[str, Any] = {
+        "role": "input",
+        "roles": sorted(file.roles),
+        "origin": file.origin,
+        "bytes": file.size,
+    }
+    if file.repository:
+        notes["repository"] = file.repository
     return {
         "name": file.filename,
         "uri": file.purl,
-        "digest": {"sha256": file.sha256},
-        "annotations": {"role": "input", "roles": sorted(file.roles), "origin": file.origin, "bytes": file.size},
+        "digest": {"sha256": file.sha256, **({"sha1": file.sha1} if file.sha1 else {})},
+        "annotations": notes,
     }
 
 
@@ -255,6 +281,8 @@ def _test(result: RunResult) -> dict[str, Any]:
     found: dict[str, Any] = {"result": test.result, "imports": list(test.imports), "command": list(test.command)}
     if test.reason:
         found["reason"] = test.reason
+    if test.counts is not None:
+        found["counts"] = test.counts.model_dump(mode="json")
     if test.log is not None:
         found["logSha256"] = test.log.sha256
     return found

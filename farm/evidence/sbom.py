@@ -7,27 +7,38 @@ beside it, where it does. `without_file_hash` takes the one difference out again
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from packageurl import PackageURL
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
+from farm.languages import package_url
 from farm.model.base import Value, canonical_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from farm.model.build import FileNote
     from farm.model.evidence import SbomFacts
     from farm.model.lock import LockedFile
 
 __all__ = [
+    "DOCUMENT_LIMIT",
     "MAIN_REF",
     "SUPPLIER",
     "DeclaredLicense",
     "SbomFormat",
+    "component_name",
+    "component_url",
+    "contained",
     "declared_license",
     "document_id",
     "embedded_name",
+    "input_refs",
     "serialize",
     "settled",
     "software_heritage_id",
@@ -40,6 +51,9 @@ SUPPLIER = "farm"
 
 MAIN_REF = "SPDXRef-Package"
 """SPDX id of the described package."""
+
+DOCUMENT_LIMIT = 16 * 1024 * 1024
+"""Largest document, in bytes, that is read: a larger one is refused."""
 
 _SHA1_HEX = 40
 
@@ -85,11 +99,57 @@ def settled(facts: SbomFacts) -> SbomFacts:
     return facts.model_copy(
         update={
             "inputs": tuple(files[key] for key in sorted(files)),
-            "contents": tuple(sorted(facts.contents, key=lambda note: (note.name, note.value))),
+            "contents": tuple(sorted(set(facts.contents), key=lambda note: (note.name, note.value))),
             "requires_dist": tuple(sorted(facts.requires_dist)),
             "environment": dict(sorted(facts.environment.items())),
         }
     )
+
+
+def component_name(facts: SbomFacts) -> str:
+    """Return the name of what the file is of."""
+    return facts.component or facts.package.name
+
+
+def component_url(facts: SbomFacts) -> str:
+    """Return the package URL of the file."""
+    return facts.purl or package_url(facts.package)
+
+
+class Contained(Value):
+    """A component inside the file: with a package URL where the note's name is one."""
+
+    group: str = ""
+    name: str
+    version: str = ""
+    purl: str = ""
+
+
+def contained(note: FileNote) -> Contained:
+    """Read what the finish step found inside of the file: a package URL or a name, and a version."""
+    if note.name.startswith("pkg:"):
+        try:
+            found = PackageURL.from_string(note.name)
+        except ValueError:
+            return Contained(name=note.name, version=note.value)
+        return Contained(
+            group=found.namespace or "",
+            name=found.name,
+            version=found.version or note.value,
+            purl=found.to_string(),
+        )
+    return Contained(name=note.name, version=note.value)
+
+
+def input_refs(files: Sequence[LockedFile]) -> tuple[str, ...]:
+    """Return for each settled input what documents call it: its digest, numbered where files have the same bytes."""
+    seen: Counter[str] = Counter()
+    refs = []
+    for file in files:
+        seen[file.sha256] += 1
+        number = seen[file.sha256]
+        refs.append(file.sha256 if number == 1 else f"{file.sha256}-{number}")
+    return tuple(refs)
 
 
 def document_id(facts: SbomFacts) -> UUID:

@@ -6,13 +6,20 @@ unknown one could have changed the build and is refused.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from farm.languages import archive_kind
 from farm.model.base import GitCommit, Sha256
 
-__all__ = ["Image", "Input", "Recipes", "Source", "Statement"]
+__all__ = ["Image", "Input", "PatchFile", "Recipes", "Source", "Statement"]
+
+
+def _known_kind(kind: str) -> str:
+    if kind not in {"git", "url"}:
+        archive_kind(kind)  # ValueError for a kind that no language has
+    return kind
 
 
 class Known(BaseModel):
@@ -52,12 +59,13 @@ class SourceDigest(Known):
 
 
 class Pin(Closed):
-    kind: Literal["git", "pypi-sdist", "url"]
+    kind: Annotated[str, AfterValidator(_known_kind)]
     digest: SourceDigest
     url: str = ""
     tag: str = ""
     name: str = ""
     version: str = ""
+    variant: str = ""
     subdirectory: str = ""
     submodules: bool = False
 
@@ -95,6 +103,18 @@ class Source(Known):
     uri: str
     digest: SourceDigest
     annotations: SourceNotes
+
+
+class PatchNotes(Known):
+    role: Literal["patch"]
+
+
+class PatchFile(Known):
+    """A change to the source."""
+
+    name: str
+    digest: FileDigest
+    annotations: PatchNotes
 
 
 class ImageNotes(Known):
@@ -142,7 +162,7 @@ class Definition(Known):
     build_type: str = Field(alias="buildType")
     external: External = Field(alias="externalParameters")
     internal: Internal = Field(alias="internalParameters")
-    dependencies: list[Source | Image | Recipes | Input] = Field(alias="resolvedDependencies")
+    dependencies: list[Source | PatchFile | Image | Recipes | Input] = Field(alias="resolvedDependencies")
 
 
 class Builder(Known):
@@ -160,9 +180,16 @@ class Byproduct(Known):
     digest: FileDigest
 
 
+class Counts(Known):
+    run: int = Field(ge=0)
+    skipped: int = Field(ge=0)
+    failed: int = Field(default=0, ge=0)
+
+
 class Test(Known):
     result: Literal["passed", "skipped"]
     reason: str = ""
+    counts: Counts | None = None
 
 
 class Run(Known):

@@ -14,8 +14,12 @@ from pydantic.alias_generators import to_camel
 from farm.evidence.sbom import (
     MAIN_REF,
     SUPPLIER,
+    component_name,
+    component_url,
+    contained,
     declared_license,
     document_id,
+    input_refs,
     serialize,
     settled,
     software_heritage_id,
@@ -42,7 +46,7 @@ class _Model(Value):
 
 
 class _Checksum(_Model):
-    algorithm: Literal["SHA256"] = "SHA256"
+    algorithm: Literal["SHA1", "SHA256"] = "SHA256"
     checksum_value: str
 
 
@@ -118,7 +122,7 @@ def spdx(facts: SbomFacts) -> bytes:
     created = timestamp(facts).strftime("%Y-%m-%dT%H:%M:%SZ")
     tool = f"Tool: farm-{facts.rules}"
     contents = [_content(number, note) for number, note in enumerate(facts.contents, start=1)]
-    inputs = [_input(file) for file in facts.inputs]
+    inputs = [_input(file, ref) for file, ref in zip(facts.inputs, input_refs(facts.inputs), strict=True)]
     document = _Document(
         name=facts.filename,
         document_namespace=document_id(facts).urn,
@@ -169,7 +173,7 @@ def _main(facts: SbomFacts, created: str, tool: str) -> _Package:
     )
     return _Package(
         spdx_id=MAIN_REF,
-        name=facts.package.name,
+        name=component_name(facts),
         version_info=facts.package.version,
         package_file_name=facts.filename,
         supplier=_FARM,
@@ -180,7 +184,8 @@ def _main(facts: SbomFacts, created: str, tool: str) -> _Package:
         ),
         license_declared=declared.expression or (_LICENSE_REF if declared.name else _NONE_SAID),
         summary=facts.summary or None,
-        external_refs=(_purl(facts.package.purl),),
+        comment=f"kind of file: {facts.kind}",
+        external_refs=(_purl(component_url(facts)),),
         annotations=notes or None,
         primary_package_purpose="LIBRARY",
     )
@@ -225,25 +230,29 @@ def _image(facts: SbomFacts) -> _Package:
     )
 
 
-def _input(file: LockedFile) -> _Package:
+def _input(file: LockedFile, ref: str) -> _Package:
+    sha1 = (_Checksum(algorithm="SHA1", checksum_value=file.sha1),) if file.sha1 else ()
+    where = f", repository {file.repository}" if file.repository else ""
     return _Package(
-        spdx_id=f"SPDXRef-Input-{file.sha256}",
+        spdx_id=f"SPDXRef-Input-{ref}",
         name=file.name,
         version_info=file.version,
         package_file_name=file.filename,
         supplier=_FARM if file.origin == "farm" else _project(file.name),
-        checksums=(_Checksum(checksum_value=file.sha256),),
-        comment=f"build input, origin {file.origin}, roles {', '.join(sorted(file.roles))}",
+        checksums=(*sha1, _Checksum(checksum_value=file.sha256)),
+        comment=f"build input, origin {file.origin}{where}, roles {', '.join(sorted(file.roles))}",
         external_refs=(_purl(file.purl),),
         primary_package_purpose="LIBRARY",
     )
 
 
 def _content(number: int, note: FileNote) -> _Package:
+    found = contained(note)
     return _Package(
         spdx_id=f"SPDXRef-Content-{number}",
-        name=note.name,
-        version_info=note.value or None,
+        name=f"{found.group}:{found.name}" if found.group else found.name,
+        version_info=found.version or None,
+        external_refs=(_purl(found.purl),) if found.purl else None,
         # SPDX's supplier is where this copy came from: whoever handed over the file that it is in.
         supplier=_FARM,
         primary_package_purpose="LIBRARY",

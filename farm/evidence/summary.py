@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from farm.evidence.facts import ProvenanceFacts
 
-__all__ = ["markdown", "rows"]
+__all__ = ["markdown", "rows", "tests"]
 
 _SPECIAL = "\\`*_[]<>&|~!"
 _SHORT = 12
@@ -34,6 +34,7 @@ def rows(facts: ProvenanceFacts, *, reproducible: bool | None = None) -> tuple[t
         ("Package", f"{facts.ecosystem}/{facts.package}@{facts.version} ({facts.platform}, {facts.interpreter})"),
         ("Source", source),
         ("Source strength", _STRENGTHS[facts.source_strength]),
+        *(("Patch", f"{name} (sha256 {digest[:_SHORT]})") for name, digest in facts.patches.items()),
         (
             "Recipe",
             f"{facts.recipe} ({recipe}{', changed since' if facts.recipe_dirty and facts.recipe_commit else ''})",
@@ -41,7 +42,7 @@ def rows(facts: ProvenanceFacts, *, reproducible: bool | None = None) -> tuple[t
         ("Builder image", f"{facts.image} (sha256 {facts.image_sha256[:_SHORT]})"),
         ("Build inputs", _inputs(facts.inputs)),
         ("Isolation", facts.isolation),
-        ("Tests", facts.tests + (f": {facts.test_reason}" if facts.test_reason else "")),
+        ("Tests", tests(facts)),
         ("Reproducible", {None: "not tried", True: "yes: equal bytes", False: "no"}[reproducible]),
         ("SLSA Build level", _level(facts)),
         ("Builder", facts.builder_id),
@@ -74,6 +75,15 @@ def markdown(
     if links:
         lines += ["", *(f"- [{_escape(label)}](<{_address(links[label])}>)" for label in sorted(links))]
     return "\n".join(lines) + "\n"
+
+
+def tests(facts: ProvenanceFacts) -> str:
+    """Return what came of the tests, in one line."""
+    found = facts.tests + (f": {facts.test_reason}" if facts.test_reason else "")
+    if facts.tests_run is None:
+        return found
+    others = ((facts.tests_skipped, "skipped"), (facts.tests_failed, "failed and ignored"))
+    return f"{found} ({', '.join([f'{facts.tests_run} run', *(f'{n} {word}' for n, word in others if n)])})"
 
 
 _STRENGTHS = {

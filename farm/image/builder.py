@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from filelock import FileLock
 
 from farm.errors import FarmError, ImageBuildError, ImageMissingError
-from farm.image.debian import bootstrap_command, bootstrap_environment
+from farm.image.debian import bootstrap_advice, bootstrap_command, bootstrap_environment
 from farm.image.definition import ImageDefinition, definition_digest, load_definition, read_requirements
 from farm.image.derive import base_environment, customise_base
 from farm.image.tools import download_command, download_environment, write_overlay
@@ -47,6 +47,8 @@ _PACKAGES = "/opt/farm-image/packages.txt"
 _MAX_LIST = 16 * 1024 * 1024
 _BUILD_SECONDS = 3600.0
 """How long one command of the host's may take: a mirror that trickles is no reason to wait for ever."""
+_TAIL = 64 * 1024
+"""How much of the log's end is read to say what failed."""
 _TIDY_SECONDS = 30.0
 """How long a command that was ended may take to remove its half root."""
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -156,11 +158,12 @@ def build_image(
         job.log_path.open("wb") as log,
     ):
         work = Path(name)
-        (work / "requirements.txt").write_bytes(job.requirements)
         (work / "wheels").mkdir()
-        progress("fetch the tools")
-        fetch = download_command(definition, work / "requirements.txt", work / "wheels")
-        _run(fetch, download_environment(os.environ, index or settings.python_index), log, job, _quiet)
+        if definition.requirements:
+            (work / "requirements.txt").write_bytes(job.requirements)
+            progress("fetch the tools")
+            fetch = download_command(definition, work / "requirements.txt", work / "wheels")
+            _run(fetch, download_environment(os.environ, index or settings.python_index), log, job, _quiet)
         overlay, rootfs = work / "overlay.tar", work / "rootfs.tar"
         write_overlay(definition, job.requirements, work / "wheels", overlay)
         environment: tuple[str, ...] = (_PATH,)
@@ -185,7 +188,7 @@ def identity_of(inspected: Mapping[str, Any]) -> ImageIdentity:
     labels: dict[str, str] = (inspected.get("Config") or {}).get("Labels") or {}
     try:
         own = {
-            key: labels[_LABELS + key] for key in ("name", "definition", "platform", "interpreter", "python", "base")
+            key: labels[_LABELS + key] for key in ("name", "definition", "platform", "interpreter", "version", "base")
         }
         packages = json.loads(labels[f"{_LABELS}packages"])
         layers = tuple(inspected["RootFS"]["Layers"])
@@ -264,9 +267,17 @@ def _run(
         raise ImageBuildError(f"{failed}: {error}", remedy=remedy) from error
     log.flush()
     if process.returncode != 0:
-        last = job.log_path.read_bytes()[-2000:].decode(errors="replace").strip().splitlines()
+        said = _tail(job.log_path)
+        last = said.strip().splitlines()
         msg = f"{failed} (exit code {process.returncode}): {last[-1] if last else 'no output'}"
+        remedy = f"{bootstrap_advice(said)} {remedy}".strip()
         raise ImageBuildError(msg, remedy=remedy, details={"log": str(job.log_path)})
+
+
+def _tail(log: Path) -> str:
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - _TAIL))
+        return stream.read().decode(errors="replace")
 
 
 def _output(process: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
@@ -314,7 +325,7 @@ def _import(api: APIClient, job: _Job, rootfs: Path, environment: Iterable[str])
         "definition": job.digest,
         "platform": definition.platform,
         "interpreter": definition.interpreter,
-        "python": definition.python,
+        "version": definition.version,
         "base": definition.origin,
         "packages": BlobRef(sha256=sha256_bytes(packages), size=len(packages)).canonical().decode(),
     }

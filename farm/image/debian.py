@@ -3,32 +3,58 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from farm.errors import ImageBuildError
 from farm.net import ca_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from farm.image.definition import ImageDefinition
 
-__all__ = ["bootstrap_command", "bootstrap_environment", "host_sources"]
+__all__ = ["bootstrap_advice", "bootstrap_command", "bootstrap_environment", "debian_release", "host_sources"]
 
 _APT = Path("/etc/apt")
 _KEYRING = "debian-archive"
-_LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
+_LEFT_OUT = (
+    # Where a JDK has manuals, its alternatives link to them from the folder of manuals, which is left out too.
+    "/usr/lib/jvm/*/man/*",
+    "/usr/share/doc/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    "/usr/share/man/*",
+)
 _KEPT = ("/usr/share/doc/*/copyright",)
 _CUSTOMISE = 'chroot "$1" python3 -I -B /opt/farm-image/customise.py'
 """A constant for mmdebstrap's shell: `$1` is what mmdebstrap calls the new root."""
+_NO_KEY = ("NO_PUBKEY", "Missing key")
+"""What apt says when the key of a release is not there: the verifier gpgv's words, and sqv's."""
+_ROLLING = frozenset({"sid", "unstable"})
+"""Suites without others for updates."""
 _PASSED_ON = ("PATH", "TMPDIR", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
+class _Source(NamedTuple):
+    """A binary package source of the host's: `key` names the keyring, empty where apt's own count."""
+
+    uri: str
+    suite: str
+    key: str
+
+
 def bootstrap_command(
-    definition: ImageDefinition, overlay: Path, target: Path, *, environment: Mapping[str, str], apt: Path = _APT
+    definition: ImageDefinition,
+    overlay: Path,
+    target: Path,
+    *,
+    environment: Mapping[str, str],
+    apt: Path = _APT,
+    release: str | None = None,
 ) -> list[str]:
     """Return the mmdebstrap command that writes the whole file system to `target` (reads the host's apt lists).
 
@@ -38,6 +64,7 @@ def bootstrap_command(
         target: the tar to write.
         environment: the host's, for the CA bundle.
         apt: folder of the host's apt configuration.
+        release: the Debian release that the host runs, if it is one; default: the host is asked.
 
     Raises:
         ImageBuildError: mmdebstrap is not installed.
@@ -53,7 +80,7 @@ def bootstrap_command(
         "--variant=minbase",
         "--format=tar",
         f"--architectures={definition.architecture}",
-        f"--include={','.join(sorted(definition.packages))}",
+        *([f"--include={','.join(sorted(definition.packages))}"] if definition.packages else []),
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
         *(f"--dpkgopt=path-include={pattern}" for pattern in _KEPT),
         *([f'--aptopt=Acquire::https::CAInfo "{bundle}"'] if bundle else []),
@@ -64,7 +91,7 @@ def bootstrap_command(
         "--skip=cleanup/apt",
         definition.suite,
         str(target),
-        *(definition.sources or host_sources(definition.suite, apt)),
+        *(definition.sources or host_sources(definition.suite, apt, debian_release() if release is None else release)),
     ]
 
 
@@ -81,25 +108,64 @@ def bootstrap_environment(definition: ImageDefinition, environment: Mapping[str,
     }
 
 
-def host_sources(suite: str, apt: Path = _APT) -> tuple[str, ...]:
-    """Return the host's apt lines for Debian's `suite`, sorted; none (mmdebstrap's own default) where it has none.
+def bootstrap_advice(said: str) -> str:
+    """Return what to do about a bootstrap that ended with these words, where farm knows it; else nothing (pure).
+
+    A host may lack the keys of a Debian newer than its own. They come through the host's own apt, signed by a key that
+    the host trusts already: farm neither brings nor fetches any.
+    """
+    if not any(words in said for words in _NO_KEY):
+        return ""
+    return (
+        "This host lacks the keys of that Debian release: run "
+        "`apt-get update && apt-get install --only-upgrade debian-archive-keyring` (as root)."
+    )
+
+
+def debian_release() -> str:
+    """Return the codename of the Debian that this host runs (`bookworm`); nothing where it is no Debian."""
+    try:
+        said = platform.freedesktop_os_release()
+    except OSError:
+        return ""
+    return said.get("VERSION_CODENAME", "") if said.get("ID") == "debian" else ""
+
+
+def host_sources(suite: str, apt: Path = _APT, release: str = "") -> tuple[str, ...]:
+    """Return the apt lines by which this host gets at Debian's `suite`, sorted.
+
+    They are the host's own for the suite; where it has none, its own for the `release` that it runs with the suite in
+    its place: a mirror of Debian carries both. None (mmdebstrap's own default) where it has neither.
 
     Only what Debian's archive key signs counts: a third party's repository for the same suite is no part of Debian.
     """
-    wanted = {suite, f"{suite}-updates", f"{suite}-security", f"{suite}/updates"}
-    found: set[str] = set()
+    own = _apt_lines(apt, {name: name for name in (*_suites(suite), f"{suite}/updates")}, str)
+    if own or not release:
+        return own
+    names = dict(zip(_suites(release), _suites(suite), strict=False))
+    return _apt_lines(apt, names, lambda key: key.replace(release, suite))
+
+
+def _suites(release: str) -> tuple[str, ...]:
+    """Return what apt calls a release and its updates."""
+    return (release,) if release in _ROLLING else (release, f"{release}-updates", f"{release}-security")
+
+
+def _apt_lines(apt: Path, names: Mapping[str, str], key_for: Callable[[str], str]) -> tuple[str, ...]:
+    """Return the lines for the suites in `names`, called by the names and keys they have in the image."""
+    found = set[_Source]()
     for path in sorted(apt.glob("sources.list.d/*.sources")):
-        found.update(_deb822(_read(path), wanted))
+        found.update(_deb822(_read(path), names))
     for path in (apt / "sources.list", *sorted(apt.glob("sources.list.d/*.list"))):
-        found.update(_one_line(_read(path), wanted))
-    return tuple(sorted(found))
+        found.update(_one_line(_read(path), names))
+    return tuple(sorted(line for uri, suite, key in found for line in _line(uri, names[suite], key_for(key))))
 
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def _deb822(text: str, wanted: set[str]) -> Iterator[str]:
+def _deb822(text: str, wanted: Container[str]) -> Iterator[_Source]:
     """Read the format of sources.list(5) with fields."""
     lines = (line for line in text.splitlines() if not line.startswith("#"))
     for block in "\n".join(lines).split("\n\n"):
@@ -116,10 +182,10 @@ def _deb822(text: str, wanted: set[str]) -> Iterator[str]:
         for uri in fields.get("uris", []):
             for suite in fields.get("suites", []):
                 if suite in wanted:
-                    yield from _line(uri, suite, " ".join(fields.get("signed-by", [])))
+                    yield _Source(uri, suite, " ".join(fields.get("signed-by", [])))
 
 
-def _one_line(text: str, wanted: set[str]) -> Iterator[str]:
+def _one_line(text: str, wanted: Container[str]) -> Iterator[_Source]:
     """Read the format of sources.list(5) with one line for each source."""
     for line in text.splitlines():
         words = line.partition("#")[0].replace("[", " [ ").replace("]", " ] ").split()
@@ -130,7 +196,7 @@ def _one_line(text: str, wanted: set[str]) -> Iterator[str]:
         key = next((option.partition("=")[2] for option in options if option.startswith("signed-by=")), "")
         uri_suite = 2
         if len(plain) > uri_suite and plain[1] in wanted and "main" in plain[uri_suite:]:
-            yield from _line(plain[0], plain[1], key)
+            yield _Source(plain[0], plain[1], key)
 
 
 def _line(uri: str, suite: str, key: str) -> Iterator[str]:

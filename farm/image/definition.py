@@ -41,10 +41,13 @@ class ImageDefinition(Value):
     sources: tuple[Annotated[str, StringConstraints(pattern=r"^deb [^\n]+$")], ...] = ()
     """apt lines to bootstrap from (a snapshot of a mirror, say); none = the host's own."""
     platform: Literal["linux/amd64", "linux/arm64"]
-    interpreter: Annotated[str, StringConstraints(pattern=r"^cp3[0-9]+$")]
-    python: Annotated[str, StringConstraints(pattern=r"^3\.[0-9]+$")]
+    interpreter: Annotated[str, StringConstraints(pattern=r"^(cp3|jdk)[0-9]+$")]
+    """What the image is for: the tag that targets and locks carry (`cp311`, `jdk17`)."""
+    version: Annotated[str, StringConstraints(pattern=r"^(3\.[0-9]+|[1-9][0-9]*)$")]
+    """Of the interpreter: `3.11` of CPython, the major `17` of a JDK. What is installed is checked against it."""
     packages: tuple[PackageName, ...] = ()
-    requirements: str
+    requirements: str = ""
+    """File of the tools that Python builds need; none for a JDK, whose tools are inputs of the build."""
     wheels: tuple[str, ...] = ()
     """Names out of the requirements whose wheels are kept in the image."""
     epoch: int = Field(default=315532800, ge=0)
@@ -57,6 +60,21 @@ class ImageDefinition(Value):
             raise ValueError(msg)
         if self.base and self.packages:
             msg = "packages are Debian's: they need a suite"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _one_interpreter(self) -> ImageDefinition:
+        python = "." in self.version
+        tag = f"cp{self.version.replace('.', '')}" if python else f"jdk{self.version}"
+        if self.interpreter != tag:
+            msg = f"interpreter {self.interpreter} and version {self.version} do not belong together ({tag} would)"
+            raise ValueError(msg)
+        if python != bool(self.requirements):
+            msg = "requirements are the tools of a CPython image: needed there, and nowhere else"
+            raise ValueError(msg)
+        if self.wheels and not self.requirements:
+            msg = "wheels are of the requirements: without these there are none to keep"
             raise ValueError(msg)
         return self
 
@@ -106,11 +124,13 @@ def load_definition(folder: Path) -> ImageDefinition:
 
 
 def read_requirements(definition: ImageDefinition, folder: Path) -> bytes:
-    """Return the requirement file of the definition.
+    """Return the requirement file of the definition; nothing where it names none.
 
     Raises:
         ImageBuildError: it is not there, or not beside the definition.
     """
+    if not definition.requirements:
+        return b""
     path = folder / definition.requirements
     try:
         if path.parent != folder:

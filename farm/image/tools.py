@@ -22,7 +22,7 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def download_command(definition: ImageDefinition, requirements: Path, target: Path) -> list[str]:
-    """Return the pip command that fetches the wheels of `requirements` for the image's platform into `target` (pure).
+    """Return the pip command that fetches the wheels of `requirements` for a CPython image into `target` (pure).
 
     The index, proxies, certificates and credentials are those pip is configured with (see `download_environment`).
     """
@@ -30,7 +30,7 @@ def download_command(definition: ImageDefinition, requirements: Path, target: Pa
     return [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
         "--require-hashes", "--no-deps", "--only-binary=:all:",
-        "--implementation=cp", f"--python-version={definition.python}",
+        "--implementation=cp", f"--python-version={definition.version}",
         f"--abi={definition.interpreter}", "--abi=abi3", "--abi=none",
         f"--platform=manylinux_2_28_{machine}", f"--platform=manylinux_2_17_{machine}",
         f"--platform=manylinux2014_{machine}", "--platform=any",
@@ -48,15 +48,21 @@ def download_environment(environment: Mapping[str, str], index: str) -> dict[str
 
 def write_overlay(definition: ImageDefinition, requirements: bytes, wheels: Path, target: Path) -> None:
     """Write the tar that is unpacked into the new root: deterministic, owned by root."""
-    plan = json.dumps({"wheels": definition.kept_wheels}, sort_keys=True).encode()
+    plan = {
+        "interpreter": definition.interpreter,
+        "tools": bool(definition.requirements),
+        "version": definition.version,
+        "wheels": definition.kept_wheels,
+    }
     with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
         for name in (_PREFIX, f"{_PREFIX}/wheels"):
             folder = tarfile.TarInfo(name)
             folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, definition.epoch
             tar.addfile(folder)
         _add(tar, "customise.py", CUSTOMISE.read_bytes(), definition.epoch)
-        _add(tar, "plan.json", plan, definition.epoch)
-        _add(tar, "requirements.txt", requirements, definition.epoch)
+        _add(tar, "plan.json", json.dumps(plan, sort_keys=True).encode(), definition.epoch)
+        if definition.requirements:
+            _add(tar, "requirements.txt", requirements, definition.epoch)
         for wheel in sorted(wheels.iterdir()):
             info = tarfile.TarInfo(f"{_PREFIX}/wheels/{wheel.name}")
             info.mode, info.mtime, info.size = 0o644, definition.epoch, wheel.stat().st_size

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from farm.model.base import BlobRef, Sha256, Value
 
-__all__ = ["Artifact", "BuildResult", "FileNote", "ImageIdentity", "RawArtifact", "TestReport", "Usage"]
+__all__ = ["Artifact", "BuildResult", "FileNote", "ImageIdentity", "RawArtifact", "TestCounts", "TestReport", "Usage"]
 
 
 class ImageIdentity(Value):
@@ -23,9 +25,9 @@ class ImageIdentity(Value):
     """Digest of the definition it was made from."""
     platform: str
     interpreter: str
-    """`cp311`."""
-    python: str
-    """`3.11`."""
+    """What the image builds with, as targets and locks call it: `cp311`, `jdk17`."""
+    version: str
+    """Of the interpreter: `3.11` of CPython, the major `17` of a JDK."""
     packages: BlobRef | None = None
     """The list of installed system and Python packages, as text, `kind name version` per line, in the vault."""
     base: str
@@ -46,10 +48,27 @@ class RawArtifact(Value):
     blob: BlobRef
 
 
+class TestCounts(Value):
+    """The tests that a build ran itself."""
+
+    __test__: ClassVar[bool] = False
+
+    run: int = Field(ge=0)
+    skipped: int = Field(default=0, ge=0)
+    failed: int = Field(default=0, ge=0)
+    """Failures and errors that the build went on after (`testFailureIgnore`)."""
+
+
 class BuildResult(Value):
-    """Step 5: the backend's output, its log, and what it used."""
+    """Step 5: what the build tool put out, how it was run, its log, and what it used."""
 
     artifacts: tuple[RawArtifact, ...]
+    commands: tuple[tuple[str, ...], ...]
+    """The argument lists that were run in the sandbox to build."""
+    environment: dict[str, str]
+    """The fixed environment of the build."""
+    tests: TestCounts | None = None
+    """Where the build tool runs the tests in the build (Maven)."""
     log: BlobRef
     probe: str
     """The isolation probe's verdict in one line, for the provenance."""
@@ -64,10 +83,13 @@ class FileNote(Value):
 
 
 class Artifact(Value):
-    """A finished file: platform tag set, SBOM embedded, archive canonical."""
+    """A finished file: what is signed and published."""
 
     filename: str
-    kind: Literal["wheel"]
+    kind: str
+    """What it is, in the words of the ecosystem: `wheel`, `jar`, `pom`."""
+    path: str = ""
+    """Where the repository of the ecosystem has it, where that does not follow from the name (Maven2 layout)."""
     blob: BlobRef
     raw: RawArtifact
     notes: tuple[FileNote, ...] = ()
@@ -89,6 +111,8 @@ class TestReport(Value):
     result: Literal["passed", "skipped"]
     imports: tuple[str, ...]
     command: tuple[str, ...]
+    counts: TestCounts | None = None
+    """Of the tests that the build itself ran."""
     reason: str = ""
     log: BlobRef | None = None
     usage: Usage | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -117,4 +117,9 @@ class SbomFacts(Value):
     commands: tuple[tuple[str, ...], ...]
     rules: str
     """Version of the build rules, not of farm: the documents say nothing that the build key does not cover."""
-    kind: Literal["wheel"] = "wheel"
+    kind: str
+    """What the file is, in the words of the ecosystem."""
+    component: str = ""
+    """Name of what the file is of, where that is not the package (a module of a Maven build)."""
+    purl: str = ""
+    """Its package URL, where that is not the package's."""

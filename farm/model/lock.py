@@ -16,6 +16,7 @@ class LockedFile(Value):
     """One locked file. It is named, never addressed: the address comes from the configured index when it is fetched."""
 
     filename: str
+    """Name, or the path in the repository's layout where a name is not unique (Maven2)."""
     name: str
     version: str
     sha256: Sha256
@@ -24,6 +25,10 @@ class LockedFile(Value):
     """farm: farm's own repository (rebuilt here). index: the configured upstream index (upstream's binary)."""
     roles: tuple[InputRole, ...]
     purl: str
+    sha1: str | None = None
+    """Where the build tool checks its own downloads with it (Maven)."""
+    repository: str | None = None
+    """Id of the configured repository that had it, where there can be several (Maven)."""
 
     @property
     def ref(self) -> BlobRef:
@@ -46,6 +51,8 @@ class Lock(Value):
     requirements: dict[str, tuple[str, ...]]
     """Role → the requirement strings that were resolved (PEP 508)."""
     files: tuple[LockedFile, ...]
+    missing: tuple[str, ...] | None = None
+    """What the build asks for and nobody has: that it is not there is locked too (Maven)."""
 
     def with_role(self, *roles: InputRole) -> tuple[LockedFile, ...]:
         """Return the files that carry any of `roles`, in lock order."""

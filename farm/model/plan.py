@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Discriminator, Field, JsonValue, StringConstraints, Tag
 
-from farm.model.base import GitCommit, Sha256, Value
+from farm.model.base import BlobRef, GitCommit, Sha256, Value
 
 __all__ = [
     "ArchivePin",
@@ -15,6 +15,7 @@ __all__ = [
     "GitPin",
     "Limits",
     "PackageId",
+    "Patch",
     "SourcePin",
     "Target",
     "TestSpec",
@@ -32,12 +33,6 @@ class PackageId(Value):
     def __str__(self) -> str:
         return f"{self.ecosystem}/{self.name}@{self.version}"
 
-    @property
-    def purl(self) -> str:
-        """The package URL, without qualifiers."""
-        kind = {"python": "pypi"}.get(self.ecosystem, self.ecosystem)
-        return f"pkg:{kind}/{self.name}@{self.version}"
-
 
 class GitPin(Value):
     """A commit of a git repository; the commit counts, the tag is only checked against it."""
@@ -51,21 +46,39 @@ class GitPin(Value):
     submodules: bool = False
 
 
-class ArchivePin(Value):
-    """A file with its SHA-256. `sdist` is found by name and version through the configured index."""
+def _no_git(kind: str) -> str:
+    if kind == "git":
+        msg = "git is no kind of archive"
+        raise ValueError(msg)
+    return kind
 
-    kind: Literal["pypi-sdist", "url"]
+
+ArchiveKindName = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z]+)*$"), AfterValidator(_no_git)]
+
+
+class ArchivePin(Value):
+    """A file with its SHA-256. Any kind but `url` is found by name and version through the language's index."""
+
+    kind: Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z]+)*$")]
+    """`url`, or what a language calls its archives (`pypi-sdist`, `maven`): see `farm.languages.archive_kind`."""
     sha256: Sha256
     name: str = ""
-    """Project name (pypi-sdist)."""
+    """Project name (named archives)."""
     version: str = ""
-    """Project version (pypi-sdist)."""
+    """Project version (named archives)."""
+    variant: str = ""
+    """Which of a version's files (named archives of some languages): `zip:source-release`."""
     url: str = ""
     """Address (url)."""
     subdirectory: str = ""
 
 
-SourcePin = Annotated[GitPin | ArchivePin, Field(discriminator="kind")]
+def _pin_tag(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return "git" if kind == "git" else "archive"
+
+
+SourcePin = Annotated[Annotated[GitPin, Tag("git")] | Annotated[ArchivePin, Tag("archive")], Discriminator(_pin_tag)]
 
 
 class Limits(Value):
@@ -88,6 +101,14 @@ class Waiver(Value):
     reason: str
 
 
+class Patch(Value):
+    """A change to the source, in the order of application; its content is in the vault."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}$")]
+    """File name below the recipe's `patches/`."""
+    blob: BlobRef
+
+
 class BuildSpec(Value):
     """How to build: builder image, constraints on the lock, environment additions, what must come out."""
 
@@ -95,6 +116,9 @@ class BuildSpec(Value):
     requires: tuple[str, ...] = ()
     env: dict[str, str] = Field(default_factory=dict)
     config_settings: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+    """What only the ecosystem's build tool knows, checked by the ecosystem's own model (`Language.options`)."""
+    patches: tuple[Patch, ...] = ()
     tags: str = ""
     """What must come out, in the words of the ecosystem (Python: `py3-none-any` or `cp311-cp311-linux`)."""
     source_date_epoch: int | None = Field(default=None, ge=315532800)
@@ -113,14 +137,14 @@ class TestSpec(Value):
 
 
 class Target(Value):
-    """What the result is for: platform (`linux/amd64`) and interpreter (`cp311`), given by the builder image."""
+    """What the result is for: platform (`linux/amd64`), interpreter (`cp311`, `jdk17`), given by the builder image."""
 
     platform: str
     interpreter: str
 
     @property
     def key(self) -> str:
-        """How files, locks and build keys call the target: `cp311-linux-amd64`."""
+        """How files, locks and build keys call the target: `cp311-linux-amd64`, `jdk17-linux-amd64`."""
         return f"{self.interpreter}-{self.platform.replace('/', '-')}"
 
 

@@ -60,7 +60,7 @@ def build_package(reference: str, *, run: RunIdentity, call: Call, force: bool =
         built = call("build", steps.build, plan, snapshot, lock)
         notes = call("inspect", steps.inspect, plan, built)
         artifacts = call("finish", steps.finish, job, built)
-        report = call("test", steps.test, job, lock, artifacts)
+        report = call("test", steps.test, job, lock, built, artifacts)
         signed = call("sign", steps.sign, job, built, notes, artifacts, report)
         return call("publish", steps.publish, job, built, artifacts, report, signed)
     finally:

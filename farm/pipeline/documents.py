@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farm.evidence.sbom import SbomFormat
+from farm.languages import language
 from farm.model.evidence import Byproduct, SbomFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from farm.ecosystems.base import Ecosystem
     from farm.model.base import BlobRef
     from farm.model.build import Artifact, BuildResult, TestReport
     from farm.model.evidence import JobRecord
@@ -24,7 +24,7 @@ def byproducts(
     """Return everything that the build left besides the artifact, all of it in the vault."""
     found = [
         Byproduct(name="build.log", media_type="text/plain", blob=built.log),
-        Byproduct(name=f"raw/{artifact.raw.filename}", media_type="application/zip", blob=artifact.raw.blob),
+        Byproduct(name=f"raw/{artifact.raw.filename}", media_type="application/octet-stream", blob=artifact.raw.blob),
     ]
     if report.log is not None:
         found.append(Byproduct(name="test.log", media_type="text/plain", blob=report.log))
@@ -35,10 +35,12 @@ def byproducts(
     return tuple(found)
 
 
-def sbom_facts(ecosystem: Ecosystem, record: JobRecord, artifact: Artifact, file: BlobRef | None) -> SbomFacts:
+def sbom_facts(record: JobRecord, built: BuildResult, artifact: Artifact, file: BlobRef | None) -> SbomFacts:
     """Collect what the SBOM documents of `artifact` say; `file` is its digest, None for the documents inside of it."""
+    package = record.plan.package
+    component, purl = language(package.ecosystem).component(package.name, package.version, artifact.path)
     return SbomFacts(
-        package=record.plan.package,
+        package=package,
         filename=artifact.filename,
         file=file,
         license=artifact.license,
@@ -48,7 +50,10 @@ def sbom_facts(ecosystem: Ecosystem, record: JobRecord, artifact: Artifact, file
         snapshot=record.snapshot,
         image=record.image,
         inputs=tuple(f for f in record.inputs if set(f.roles) & {"build", "backend"}),
-        environment=ecosystem.environment(record.plan, record.snapshot),
-        commands=ecosystem.commands(record.plan),
+        environment=built.environment,
+        commands=built.commands,
         rules=f"rules-{record.rules_version}",
+        kind=artifact.kind,
+        component=component,
+        purl=purl,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from farm.ecosystems.base import unheard
 from farm.errors import LockMissingError, LockStaleError
 from farm.model.base import Value
 from farm.pipeline import steps
 from farm.recipe.locks import read_lock, write_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from farm.model.lock import Lock
@@ -32,15 +34,19 @@ class LockChange(Value):
     """True when the new lock equals the old one."""
 
 
-def write_recipe_lock(rt: Runtime, reference: str, *, check: bool = False) -> LockChange:
+def write_recipe_lock(
+    rt: Runtime, reference: str, *, check: bool = False, tell: Callable[[str], None] = unheard
+) -> LockChange:
     """Resolve the requirements of a recipe version and write its lock (`check`: compare only).
+
+    `tell` is called with how far it is, in a few words.
 
     Raises:
         ResolutionError and the errors of the plan and source steps and of the sandbox.
     """
     plan = steps.plan(rt, reference)
     snapshot = steps.prove(rt, plan)  # the resolver may run code of it
-    with rt.context("lock", rt.image(plan.build.image)) as context:
+    with rt.context("lock", plan.package.ecosystem, rt.image(plan.build.image), tell) as context:
         new = rt.ecosystem(plan.package.ecosystem).resolve(plan, snapshot, context)
     path = steps.recipe_lock_path(rt, plan)
     old = _existing(path)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from farm.errors import GuardError
+from farm.ecosystems.repositories import layout_of
 from farm.repository.model import BUNDLE, PROVENANCE_BUNDLE, Publication, PublishFile
 from farm.repository.publish import publish, publish_trust_config
 from farm.repository.sigstore_gate import open_gate
@@ -28,22 +28,24 @@ def publish_build(
     artifacts: Sequence[Artifact],
     signed: Sequence[SignedFile],
     documents: Sequence[dict[str, BlobRef]],
-) -> Published:
+) -> Published[Any]:
     """Publish the files of one build.
 
     Returns:
         The records of the files, and which of them were new.
 
     Raises:
-        VerificationError, ImmutableError, PublisherBusyError, StoreUnavailableError, TrustRootError.
+        GuardError, VerificationError, ImmutableError, PublisherBusyError, StoreUnavailableError, TrustRootError.
     """
+    layout = layout_of(record.plan.package.ecosystem)
     files = tuple(
         PublishFile(
             filename=artifact.filename,
+            path=artifact.path,
             blob=file.blob,
-            metadata=_metadata(artifact),
             sidecars={
                 **beside,
+                **layout.parts(artifact),
                 BUNDLE: rt.vault.put_bytes(file.signature.encode()),
                 PROVENANCE_BUNDLE: rt.vault.put_bytes(file.provenance.encode()),
             },
@@ -53,6 +55,7 @@ def publish_build(
     origin = record.recipe_origin
     publication = Publication(
         package=record.plan.package,
+        names=layout.declared(record.plan),
         recipe=record.plan.recipe_path + (f"@{origin.commit}" if origin.commit and not origin.dirty else ""),
         run_uri=record.run_uri,
         build_key=record.build_key,
@@ -64,11 +67,11 @@ def publish_build(
     publish_trust_config(rt.repository, rt.settings.trust_config_path)
     with rt.scratch("publish") as work:
         return publish(
-            publication, vault=rt.vault, store=rt.repository, gate=gate, run_dir=rt.settings.run_dir, work=work
+            publication,
+            layout=layout,
+            vault=rt.vault,
+            store=rt.repository,
+            gate=gate,
+            run_dir=rt.settings.run_dir,
+            work=work,
         )
-
-
-def _metadata(artifact: Artifact) -> BlobRef:
-    if artifact.metadata is None:
-        raise GuardError(f"{artifact.filename} came out of the finish step without its core metadata")
-    return artifact.metadata

@@ -7,21 +7,24 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farm.ecosystems.base import StepContext
+from farm.ecosystems.base import StepContext, unheard
 from farm.errors import RecipeError
+from farm.languages import language_names
 from farm.sandbox.owner import is_gone, own_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from farm.config import Settings
     from farm.ecosystems.base import Ecosystem
     from farm.model.build import ImageIdentity
     from farm.model.source import SourceSnapshot
     from farm.sandbox.base import Sandbox
+    from farm.store.cache import BlobCache
     from farm.store.s3 import ObjectStore
     from farm.store.vault import S3Vault
 
@@ -40,6 +43,13 @@ class Runtime:
         from farm.store.vault import open_vault  # noqa: PLC0415 - boto3 is imported with it
 
         return open_vault(self.settings)
+
+    @cached_property
+    def cache(self) -> BlobCache:
+        """Blobs of the vault as files of this host."""
+        from farm.store.cache import BlobCache  # noqa: PLC0415 - beside the vault
+
+        return BlobCache(self.vault, self.settings.data / "cache" / "blobs")
 
     @cached_property
     def repository(self) -> ObjectStore:
@@ -63,12 +73,12 @@ class Runtime:
         Raises:
             RecipeError: farm does not know it.
         """
-        if name == "python":
-            from farm.ecosystems.python import PythonEcosystem  # noqa: PLC0415 - only what a recipe needs is imported
-
-            return PythonEcosystem()
-        msg = f"unknown ecosystem {name!r}; known: python"
-        raise RecipeError(msg)
+        if name not in language_names():
+            msg = f"unknown ecosystem {name!r}; known: {', '.join(language_names())}"
+            raise RecipeError(msg)
+        # Only what a recipe needs is imported.
+        found: Ecosystem = import_module(f"farm.ecosystems.{name}.ecosystem").ECOSYSTEM
+        return found
 
     def image(self, name: str) -> ImageIdentity:
         """Return the builder image `name` as it is on this host."""
@@ -83,13 +93,12 @@ class Runtime:
 
         return signer_address(self.settings)
 
-    @property
-    def own_index(self) -> str:
-        """Address of farm's own Python index, empty when it is not being served."""
+    def own_index(self, ecosystem: str) -> str:
+        """Return the address of farm's own repository for `ecosystem`, empty when it is not being served."""
         from farm.services.registry import service_url  # noqa: PLC0415 - psutil is imported with it
 
         url = service_url(self.settings, "index")
-        return f"{url}/simple/" if url else ""
+        return f"{url}/{self.ecosystem(ecosystem).index_path}" if url else ""
 
     @cached_property
     def made(self) -> set[SourceSnapshot]:
@@ -119,14 +128,18 @@ class Runtime:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def context(self, step: str, image: ImageIdentity) -> Iterator[StepContext]:
+    def context(
+        self, step: str, ecosystem: str, image: ImageIdentity, tell: Callable[[str], None] = unheard
+    ) -> Iterator[StepContext]:
         """Give a step its context with a scratch folder of its own."""
         with self.scratch(step) as work:
             yield StepContext(
                 settings=self.settings,
                 vault=self.vault,
+                cache=self.cache,
                 sandbox=self.sandbox,
                 image=image,
                 work=work,
-                own_index=self.own_index,
+                own_index=self.own_index(ecosystem),
+                tell=tell,
             )

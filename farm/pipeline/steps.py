@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,10 @@ from farm.pipeline.ceilings import check_limits
 from farm.pipeline.documents import byproducts, sbom_facts
 from farm.pipeline.key import RULES_VERSION, key_fields
 from farm.pipeline.outcomes import known_outcome, record_outcome, refuse_other_bytes
+from farm.pipeline.patches import store_patches
 from farm.recipe.catalog import find_recipe
 from farm.recipe.locks import lock_path, read_lock
-from farm.recipe.plan import build_image, make_plan
+from farm.recipe.plan import build_image, build_patches, make_plan
 from farm.trust.protocol import RunToken
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ __all__ = [
     "test",
 ]
 
+_TRANSFERS = 8
+"""Files that are read from the vault, or fetched, at the same time."""
+
 _log = log.get(__name__)
 
 
@@ -74,13 +79,16 @@ def plan(rt: Runtime, reference: str) -> BuildPlan:
 
     Raises:
         RecipeNotFoundError, RecipeError, SourcePinError, ImageMissingError.
+        StoreUnavailableError: the version has patches, and the vault does not take them.
     """
     from farm.image.definition import load_definition  # noqa: PLC0415 - only this step reads definitions
 
     found = find_recipe(rt.settings.recipes, reference)
     definition = load_definition(rt.settings.images / build_image(found.recipe, found.version))
     target = Target(platform=definition.platform, interpreter=definition.interpreter)
-    made = make_plan(found.recipe, found.version, found.relative, target)
+    names = build_patches(found.recipe, found.version)
+    patches = store_patches(rt.vault, found.folder, names) if names else {}
+    made = make_plan(found.recipe, found.version, found.relative, target, patches)
     check_limits(made, rt.settings)
     return made
 
@@ -113,14 +121,10 @@ def _take(rt: Runtime, plan: BuildPlan, *, prove: bool) -> SourceSnapshot:
     ecosystem = rt.ecosystem(plan.package.ecosystem)
 
     def fetch_archive(pin: ArchivePin, target: Path) -> str:
-        from farm.source.archive import named_location  # noqa: PLC0415 - only what a pin needs is imported
-        from farm.source.download import fetch_url  # noqa: PLC0415 - httpx is imported with it
+        from farm.source.named import named_location  # noqa: PLC0415 - only what a pin needs is imported
 
-        located = ecosystem.locate(pin, rt.settings)
-        there = pin.model_copy(update={"url": located.url})
-        fetch_url(there, target, headers=located.headers, bundle=located.ca_bundle)
         # Which mirror it came through says nothing: the digest does.
-        return named_location(pin, located.filename)
+        return named_location(pin, ecosystem.fetch_archive(pin, target, rt.settings))
 
     with rt.scratch("source") as work:
         return take(
@@ -160,20 +164,22 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
 
     What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs.
     """
-    from farm.repository.published import damaged, find_published  # noqa: PLC0415 - boto3 is imported with it
+    from farm.ecosystems.repositories import layout_of  # noqa: PLC0415 - the language's repository is imported with it
+    from farm.repository.published import damaged  # noqa: PLC0415 - boto3 is imported with it
 
     key = key_fields(plan, snapshot, rt.image(plan.build.image), lock).key
     outcome = known_outcome(rt.vault, key)
     if outcome is None:
         return None
-    published = {
-        record.filename: record for record in find_published(rt.repository, plan.package.name, plan.package.version)
-    }
-    for file in outcome.files:
-        record = published.get(file.filename)
-        if record is None or record.blob != file.blob or damaged(rt.repository, record):
-            _log.warning("a known result is not published as it was; building again", file=file.filename)
-            return None
+    records = layout_of(plan.package.ecosystem).find(rt.repository, plan.package)
+    published = {name: blob for record in records for name, blob in record.blobs.items()}
+    ours = {file.filename: file.blob for file in outcome.files}
+    broken = [name for name, blob in ours.items() if published.get(name) != blob] or [
+        key for record in records if ours.keys() & record.blobs.keys() for key in damaged(rt.repository, record)
+    ]
+    if broken:
+        _log.warning("a known result is not published as it was; building again", file=broken[0])
+        return None
     return outcome.model_copy(update={"reused": True, "written": ()})
 
 
@@ -186,17 +192,23 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
     from farm.store.vault import ensure  # noqa: PLC0415 - boto3 is imported with it
 
     ecosystem = rt.ecosystem(plan.package.ecosystem)
-    fetched = 0
+    own = rt.own_index(plan.package.ecosystem)
+    distinct = {file.sha256: file for file in lock.files}
     with rt.scratch("inputs") as work:
-        for file in lock.files:
-            target = work / file.filename
 
-            def refetch(path: Path, file: LockedFile = file) -> None:
+        def bring(file: LockedFile) -> bool:
+            def refetch(path: Path) -> None:
                 _log.info("fetching", file=file.filename, origin=file.origin)
-                ecosystem.fetch_input(file, path, rt.settings, rt.own_index)
+                ecosystem.fetch_input(file, path, rt.settings, own)
 
-            fetched += ensure(rt.vault, file.ref, target, refetch)
+            target = work / file.sha256
+            fetched = ensure(rt.vault, file.ref, target, refetch)
+            rt.cache.add(file.ref, target)
             target.unlink()
+            return fetched
+
+        with ThreadPoolExecutor(max_workers=_TRANSFERS) as pool:
+            fetched = sum(pool.map(bring, distinct.values()))
     return InputsReport(total=len(lock.files), fetched=fetched, size=sum(f.size for f in lock.files))
 
 
@@ -254,7 +266,7 @@ def build(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
         BuildFailedError, IsolationError and the sandbox's other errors.
     """
     import_ahead("farm.evidence.documents", "farm.pipeline.publishing")
-    with rt.context("build", rt.image(plan.build.image)) as context:
+    with rt.context("build", plan.package.ecosystem, rt.image(plan.build.image)) as context:
         return rt.ecosystem(plan.package.ecosystem).build(plan, snapshot, lock, context)
 
 
@@ -264,7 +276,7 @@ def inspect(rt: Runtime, plan: BuildPlan, built: BuildResult) -> tuple[FileNote,
     Raises:
         GuardError, UnsafeArchiveError.
     """
-    with rt.context("inspect", rt.image(plan.build.image)) as context:
+    with rt.context("inspect", plan.package.ecosystem, rt.image(plan.build.image)) as context:
         return rt.ecosystem(plan.package.ecosystem).inspect(plan, built, context)
 
 
@@ -280,21 +292,21 @@ def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...
     ecosystem = rt.ecosystem(record.plan.package.ecosystem)
 
     def embed(artifact: Artifact) -> Mapping[str, bytes]:
-        return documents.embedded(sbom_facts(ecosystem, record, artifact, None))
+        return documents.embedded(sbom_facts(record, built, artifact, None))
 
-    with rt.context("finish", record.image) as context:
+    with rt.context("finish", record.plan.package.ecosystem, record.image) as context:
         return ecosystem.finish(record.plan, record.snapshot, built, embed, context)
 
 
-def test(rt: Runtime, job: OpenJob, lock: Lock, artifacts: tuple[Artifact, ...]) -> TestReport:
+def test(rt: Runtime, job: OpenJob, lock: Lock, built: BuildResult, artifacts: tuple[Artifact, ...]) -> TestReport:
     """Step 9: import and test the finished artifacts in a fresh sandbox.
 
     Raises:
         PackageTestError and the sandbox's errors.
     """
-    with rt.context("test", job.record.image) as context:
+    with rt.context("test", job.record.plan.package.ecosystem, job.record.image) as context:
         ecosystem = rt.ecosystem(job.record.plan.package.ecosystem)
-        return ecosystem.test(job.record.plan, job.record.snapshot, lock, artifacts, context)
+        return ecosystem.test(job.record.plan, job.record.snapshot, lock, built, artifacts, context)
 
 
 class SignedBuild(Value):
@@ -323,11 +335,10 @@ def sign(
     from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
 
     refuse_other_bytes(rt.vault, job.record, artifacts)
-    ecosystem = rt.ecosystem(job.record.plan.package.ecosystem)
     signed, documents = [], []
     with rt.scratch("sign") as work, SignerClient(rt.signer_socket) as client:
         for artifact in artifacts:
-            facts = sbom_facts(ecosystem, job.record, artifact, artifact.blob)
+            facts = sbom_facts(job.record, built, artifact, artifact.blob)
             made = sboms.sidecars(facts, artifact.blob)
             sidecars = {kind.value: rt.vault.put_bytes(document) for kind, document in made.items()}
             result = RunResult(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.errors import RecipeNotFoundError
+from farm.languages import language, language_names
 from farm.recipe.load import load_recipe
-from farm.recipe.naming import NAMINGS, naming_of
 from farm.recipe.problem import nearest
 from farm.recipe.reference import is_path, split
 
@@ -65,18 +65,20 @@ def find_recipe(recipes: Path, reference: str) -> Found:
         path = _by_name(recipes, name)
     relative = _below(path, recipes)
     recipe = load_recipe(path)
+    if not is_path(name):
+        _check_name(recipe, name)
     return Found(path, relative, recipe, _version(recipe, version))
 
 
 def recipe_versions(recipe: Recipe) -> tuple[str, ...]:
     """Return the pinned versions as the recipe spells them, oldest first."""
-    naming = naming_of(recipe.ecosystem)
+    naming = language(recipe.ecosystem).naming
     return tuple(sorted(recipe.pinned, key=naming.version))
 
 
 def newest_version(recipe: Recipe) -> str:
     """Return the newest pinned version; a pre-release only where there is nothing else."""
-    naming = naming_of(recipe.ecosystem)
+    naming = language(recipe.ecosystem).naming
     ordered = recipe_versions(recipe)
     final = [version for version in ordered if not naming.version(version).is_prerelease]
     return (final or ordered)[-1]
@@ -107,13 +109,13 @@ def _below(path: Path, recipes: Path) -> str:
 
 def _by_name(recipes: Path, name: str) -> Path:
     ecosystem, _, package = name.partition("/")
-    if package and ecosystem in NAMINGS:
+    if package and ecosystem in language_names():
         try:
-            normal = NAMINGS[ecosystem].name(package)
+            folder = language(ecosystem).naming.folder(package)
         except ValueError as error:
             msg = f"{name!r} names no recipe: {error}"
             raise RecipeNotFoundError(msg) from None
-        path = recipes / ecosystem / normal / FILE_NAME
+        path = recipes / ecosystem / folder / FILE_NAME
         if path.is_file():
             return path
     known = [path.parent.relative_to(recipes).as_posix() for path in list_recipes(recipes)]
@@ -123,10 +125,24 @@ def _by_name(recipes: Path, name: str) -> Path:
     raise RecipeNotFoundError(msg, details={"nearest": near, "known": known})
 
 
+def _check_name(recipe: Recipe, name: str) -> None:
+    """Refuse the recipe of another package: names of some languages share a folder (`a.b:c` and `a:b.c`)."""
+    ecosystem, _, package = name.partition("/")
+    naming = language(ecosystem).naming
+    try:
+        normal = naming.name(package)
+    except ValueError:
+        return  # the folder was named
+    if (ecosystem, normal) != (recipe.ecosystem, recipe.name):
+        near = f"{recipe.ecosystem}/{recipe.name}"
+        msg = f"there is no recipe {name!r}; did you mean {near!r}?"
+        raise RecipeNotFoundError(msg, details={"nearest": near})
+
+
 def _version(recipe: Recipe, asked: str) -> str:
     if not asked:
         return newest_version(recipe)
-    naming = naming_of(recipe.ecosystem)
+    naming = language(recipe.ecosystem).naming
     try:
         wanted = naming.version(asked)
     except ValueError:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from farm.recipe.naming import NAMINGS, Naming
+from farm.languages import language, language_names
 from farm.recipe.problem import Place, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from packaging.version import Version
-
+    from farm.model.language import ArchiveName, ComparableVersion, Language, Naming
     from farm.recipe.model import BuildChanges, Recipe, Test, VersionEntry
 
 __all__ = ["Finding", "findings"]
@@ -32,17 +31,17 @@ class Finding:
 
 def findings(recipe: Recipe) -> tuple[Finding, ...]:
     """Return every inconsistency of `recipe`, in the order of its fields."""
-    naming = NAMINGS.get(recipe.ecosystem)
-    if naming is None:
-        known = ", ".join(sorted(NAMINGS))
+    if recipe.ecosystem not in language_names():
+        known = ", ".join(language_names())
         message = f"unknown ecosystem {recipe.ecosystem!r} (known: {known})"
-        return (Finding(("ecosystem",), message, suggestion=nearest(recipe.ecosystem, NAMINGS)),)
+        return (Finding(("ecosystem",), message, suggestion=nearest(recipe.ecosystem, language_names())),)
+    spoken = language(recipe.ecosystem)
     return (
-        *_name(recipe, naming),
-        *_source(recipe, naming),
-        *_versions(recipe, naming),
-        *_build(recipe.build, ("build",), naming),
-        *_test(recipe.test, ("test",), naming),
+        *_name(recipe, spoken.naming),
+        *_source(recipe, spoken),
+        *_versions(recipe, spoken),
+        *_build(recipe.build, ("build",), spoken),
+        *_test(recipe.test, ("test",), spoken),
     )
 
 
@@ -56,20 +55,42 @@ def _name(recipe: Recipe, naming: Naming) -> Iterator[Finding]:
         yield Finding(("name",), f"the name {recipe.name!r} is not in its normal form", suggestion=normal)
 
 
-def _source(recipe: Recipe, naming: Naming) -> Iterator[Finding]:
-    archive = recipe.source.archive
-    if archive is not None and archive.pypi_sdist is not None:
-        try:
-            naming.name(archive.pypi_sdist)
-        except ValueError as error:
-            yield Finding(("source", "archive", "pypi-sdist"), str(error))
+def _source(recipe: Recipe, spoken: Language) -> Iterator[Finding]:
+    named = recipe.source.archive.named if recipe.source.archive is not None else None
+    if named is not None:
+        yield from _archive(recipe, spoken, *named)
     tag = recipe.source.tag
     if tag and "{version}" not in tag:
         yield Finding(("source", "tag"), f"the tag pattern {tag!r} does not contain {{version}}")
 
 
-def _versions(recipe: Recipe, naming: Naming) -> Iterator[Finding]:
-    seen: dict[Version, str] = {}
+def _archive(recipe: Recipe, spoken: Language, kind: str, text: str) -> Iterator[Finding]:
+    place: Place = ("source", "archive", kind)
+    if kind != spoken.archive.kind:
+        message = f"{kind} belongs to another language: {recipe.ecosystem} has {spoken.archive.kind}, or url"
+        yield Finding(place, message, key=True, suggestion=spoken.archive.kind)
+        return
+    found: dict[ArchiveName, str] = {}
+    for version in recipe.pinned:
+        try:
+            spoken.naming.version(version)
+        except ValueError:
+            continue  # said where the version stands
+        try:
+            name = spoken.archive.read(text, version)
+        except ValueError as error:
+            yield Finding(place, str(error))
+            return
+        if name in found:
+            message = f"the versions {found[name]} and {version} have the same archive: use {{version}} in it"
+            yield Finding(place, message)
+            return
+        found[name] = version
+
+
+def _versions(recipe: Recipe, spoken: Language) -> Iterator[Finding]:
+    naming = spoken.naming
+    seen: dict[ComparableVersion, str] = {}
     for key, entry in recipe.versions.items():
         place: Place = ("versions", key)
         if naming.is_range(key):
@@ -85,9 +106,9 @@ def _versions(recipe: Recipe, naming: Naming) -> Iterator[Finding]:
             seen[version] = key
             yield from _pin(recipe, key, entry, place)
         if entry.build is not None:
-            yield from _build(entry.build, (*place, "build"), naming)
+            yield from _build(entry.build, (*place, "build"), spoken)
         if entry.test is not None:
-            yield from _test(entry.test, (*place, "test"), naming)
+            yield from _test(entry.test, (*place, "test"), spoken)
         if entry.tag and recipe.source.git is None:
             yield Finding((*place, "tag"), "tag belongs to git sources", key=True)
     if all(naming.is_range(key) for key in recipe.versions):
@@ -115,14 +136,28 @@ def _pin(recipe: Recipe, key: str, entry: VersionEntry, place: Place) -> Iterato
         yield Finding((*place, other), f"{other} does not pin a source of the kind {kind}", key=True, pin=True)
 
 
-def _build(build: BuildChanges, place: Place, naming: Naming) -> Iterator[Finding]:
-    yield from _requirements(build.requires, (*place, "requires"), naming)
-    if build.tags and not naming.tags(build.tags):
-        yield Finding((*place, "tags"), f"{build.tags!r} are no tags, such as py3-none-any or cp311-cp311-linux")
+def _build(build: BuildChanges, place: Place, spoken: Language) -> Iterator[Finding]:
+    refused = tuple(_refused(build, "build", place, spoken))
+    yield from refused
+    if not refused:
+        yield from _requirements(build.requires, (*place, "requires"), spoken.naming)
+    if build.tags and not refused and not spoken.naming.tags(build.tags):
+        yield Finding((*place, "tags"), f"{build.tags!r} are no tags, such as {spoken.naming.tags_example}")
 
 
-def _test(test: Test, place: Place, naming: Naming) -> Iterator[Finding]:
-    yield from _requirements(test.requires, (*place, "requires"), naming)
+def _test(test: Test, place: Place, spoken: Language) -> Iterator[Finding]:
+    refused = tuple(_refused(test, "test", place, spoken))
+    yield from refused
+    if not refused:
+        yield from _requirements(test.requires, (*place, "requires"), spoken.naming)
+
+
+def _refused(part: BuildChanges | Test, name: str, place: Place, spoken: Language) -> Iterator[Finding]:
+    """Find the keys that say nothing for a language: whoever wrote them expects something of them."""
+    for key in type(part).model_fields:
+        why = spoken.refused.get(f"{name}.{key}")
+        if why is not None and key in part.model_fields_set:
+            yield Finding((*place, key), f"{'.'.join(map(str, (*place, key)))}: {why}", key=True)
 
 
 def _requirements(values: tuple[str, ...], place: Place, naming: Naming) -> Iterator[Finding]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from farm.languages import language, language_names
 from farm.recipe.catalog import FILE_NAME, recipe_versions
 from farm.recipe.load import read_recipe
-from farm.recipe.naming import NAMINGS, naming_of
 from farm.recipe.plan import applying, overridden
 from farm.recipe.problem import Place, Problem, nearest
 
@@ -62,10 +63,10 @@ def _twice(readings: Sequence[tuple[Path, Reading]]) -> Iterator[Problem]:
     seen: dict[tuple[str, str], Path] = {}
     for file, reading in readings:
         recipe = reading.recipe
-        if recipe is None or recipe.ecosystem not in NAMINGS:
+        if recipe is None or recipe.ecosystem not in language_names():
             continue
         try:
-            key = (recipe.ecosystem, naming_of(recipe.ecosystem).name(recipe.name))
+            key = (recipe.ecosystem, language(recipe.ecosystem).naming.name(recipe.name))
         except ValueError:
             continue
         first = seen.setdefault(key, file)
@@ -88,15 +89,24 @@ class _Linter:
         self.folders()
         self.source()
         self.images(settings)
-        self.requirements(self.recipe.build, ())
-        for key, entry in self.recipe.versions.items():
-            self.requirements(entry.build, ("versions", key))
+        self.patches()
+        for place, build in self.builds():
+            self.requirements(build, place)
         if not self.reading.problems:
             self.versions()
+            for place, build in self.builds():
+                self.options(build, place)
             for key in self.recipe.pinned:
                 self.resolved(key)
             self.locks()
         return self.problems
+
+    def builds(self) -> Iterator[tuple[Place, BuildChanges]]:
+        """Yield every section `build` with its place."""
+        yield ("build",), self.recipe.build
+        for key, entry in self.recipe.versions.items():
+            if entry.build is not None:
+                yield ("versions", key, "build"), entry.build
 
     def error(self, place: Place, message: str, suggestion: str = "") -> None:
         line, column = self.reading.document.position(place)
@@ -110,8 +120,13 @@ class _Linter:
 
     def folders(self) -> None:
         place = self.file.resolve().parent
-        if place.name != self.recipe.name:
-            self.error(("name",), f"the folder is called {place.name!r}, the recipe {self.recipe.name!r}")
+        folder = self.recipe.name
+        if self.recipe.ecosystem in language_names():
+            with contextlib.suppress(ValueError):  # found while reading
+                folder = language(self.recipe.ecosystem).naming.folder(self.recipe.name)
+        if place.name != folder:
+            wanted = "" if folder == self.recipe.name else f", which belongs in {folder!r}"
+            self.error(("name",), f"the folder is called {place.name!r}, the recipe {self.recipe.name!r}{wanted}")
         if place.parent.name != self.recipe.ecosystem:
             message = f"the recipe lies under {place.parent.name!r}, its ecosystem is {self.recipe.ecosystem!r}"
             self.error(("ecosystem",), message)
@@ -131,38 +146,58 @@ class _Linter:
         if settings is None:
             return
         known = [d.name for d in settings.images.iterdir() if d.is_dir()] if settings.images.is_dir() else []
-        builds: list[tuple[Place, str]] = [(("build", "image"), self.recipe.build.image)]
-        for key, entry in self.recipe.versions.items():
-            if entry.build is not None and entry.build.image is not None:
-                builds.append((("versions", key, "build", "image"), entry.build.image))
-        for place, name in builds:
-            if name not in known:
-                self.error(place, f"there is no image {name!r} under {settings.images.name}/", nearest(name, known))
+        for place, build in self.builds():
+            name = build.image
+            if name is not None and name not in known:
+                message = f"there is no image {name!r} under {settings.images.name}/"
+                self.error((*place, "image"), message, nearest(name, known))
 
-    def requirements(self, build: BuildChanges | None, place: Place) -> None:
-        naming = NAMINGS.get(self.recipe.ecosystem)
-        if build is None or naming is None:
+    def patches(self) -> None:
+        folder = self.file.parent / "patches"
+        files = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        used: set[str] = set()
+        for place, build in self.builds():
+            used.update(build.patches)
+            for index, name in enumerate(build.patches):
+                here = (*place, "patches", index)
+                # What a link leads to is not what is reviewed and committed beside the recipe.
+                if name in files and ((folder / name).is_symlink() or not (folder / name).is_file()):
+                    self.error(here, f"patches/{name} is no regular file")
+                elif name not in files:
+                    self.error(here, f"there is no file patches/{name} beside the recipe", nearest(name, files))
+        for name in files:
+            if name not in used:
+                self.warn(("build",), f"patches/{name} is used by no version", key=True)
+
+    def options(self, build: BuildChanges, place: Place) -> None:
+        for key, words in language(self.recipe.ecosystem).remarks(build.options):
+            self.warn((*place, "options", key), words, key=True)
+
+    def requirements(self, build: BuildChanges, place: Place) -> None:
+        if self.recipe.ecosystem not in language_names():
             return
+        naming = language(self.recipe.ecosystem).naming
         for index, text in enumerate(build.requires):
             try:
                 pinned = naming.is_pinned(text)
             except ValueError:
                 continue  # found while reading
             if not pinned:
-                self.warn((*place, "build", "requires", index), f"{text!r} is not pinned to one version")
+                self.warn((*place, "requires", index), f"{text!r} is not pinned to one version")
 
     def resolved(self, version: str) -> None:
         """Look at a pinned version as it will be built and tested, with every override applied."""
         build, test, _ = overridden(self.recipe, version)
+        spoken = language(self.recipe.ecosystem)
         if test.requires and not test.command:
             place = (*self.given(version, "test", "requires"), "requires")
             self.warn(place, "requirements of tests, but no command that uses them")
-        if not test.imports and not test.command and test.skip is None:
+        if not spoken.tests_in_build and not test.imports and not test.command and test.skip is None:
             place = self.given(version, "test", "")
             self.warn(place, "nothing is tested: give imports, a command, or skip with a reason")
-        if not build.tags:
+        if spoken.naming.tags_missing and not build.tags:
             place = self.given(version, "build", "tags")
-            self.warn(place, "without build.tags nobody notices when a native package comes out pure", key=True)
+            self.warn(place, spoken.naming.tags_missing, key=True)
 
     def given(self, version: str, section: Literal["build", "test"], field: str) -> Place:
         """Return the place of the section that decides on `field` (empty: on any) for `version`: the last with it."""
@@ -174,17 +209,18 @@ class _Linter:
         return place
 
     def versions(self) -> None:
-        naming = naming_of(self.recipe.ecosystem)
+        naming = language(self.recipe.ecosystem).naming
         for key in self.recipe.versions:
             if naming.is_range(key) and not any(naming.contains(key, version) for version in self.recipe.pinned):
                 self.warn(("versions", key), f"no pinned version is in the range {key!r}", key=True)
 
     def locks(self) -> None:
-        naming = naming_of(self.recipe.ecosystem)
+        naming = language(self.recipe.ecosystem).naming
         normal = {str(naming.version(version)): version for version in recipe_versions(self.recipe)}
         folder = self.file.parent / "locks"
         files = sorted(path.name for path in folder.glob("*.json")) if folder.is_dir() else []
-        locked = {name: name.split("-", 1)[0] for name in files}
+        # A version may have hyphens; the target behind it (`cp311-linux-amd64`) has two.
+        locked = {name: name.rsplit("-", 3)[0] for name in files}
         for version, written in normal.items():
             if version not in locked.values():
                 reference = f"{self.recipe.ecosystem}/{self.recipe.name}@{version}"

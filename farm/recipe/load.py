@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from farm.errors import FarmError, RecipeError, RecipeNotFoundError, SourcePinError
+from farm.languages import language, language_names
 from farm.recipe import rules
 from farm.recipe.consistency import findings
 from farm.recipe.document import MAX_BYTES, Document, read_document
@@ -18,9 +19,12 @@ from farm.recipe.model import Recipe
 from farm.recipe.problem import Place, Problem, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
+
+    from farm.recipe.model import BuildChanges
 
 __all__ = ["Reading", "load_recipe", "problems_error", "read_recipe", "read_text"]
 
@@ -90,10 +94,8 @@ def read_text(text: str, path: str) -> Reading:
         # By way of JSON, since a list is a fixed sequence there: strict about everything else.
         recipe = Recipe.model_validate_json(json.dumps(document.value), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        details = _without_echoes(error.errors(include_url=False))
-        problems = {_explain(document, item): None for item in details}  # union members repeat themselves
-        return Reading(document, None, tuple(sorted(problems, key=lambda p: (p.line, p.column))))
-    found = []
+        return Reading(document, None, _sorted(_explained(document, error, Recipe)))
+    found = list(_options(document, recipe))
     for finding in findings(recipe):
         line, column = document.position(finding.place, key=finding.key)
         problem = Problem(
@@ -105,7 +107,7 @@ def read_text(text: str, path: str) -> Reading:
             pin=finding.pin,
         )
         found.append(problem)
-    return Reading(document, recipe, tuple(sorted(found, key=lambda p: (p.line, p.column))))
+    return Reading(document, recipe, _sorted(found))
 
 
 def problems_error(problems: tuple[Problem, ...]) -> FarmError:
@@ -116,28 +118,57 @@ def problems_error(problems: tuple[Problem, ...]) -> FarmError:
     return kind(message, details={"problems": [problem.model_dump(mode="json") for problem in errors]})
 
 
-def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda p: (p.line, p.column)))
+
+
+def _options(document: Document, recipe: Recipe) -> Iterator[Problem]:
+    """Hold every `build.options` against the model of the recipe's language."""
+    if recipe.ecosystem not in language_names():
+        return
+    model = language(recipe.ecosystem).options
+    builds: list[tuple[Place, BuildChanges | None]] = [(("build",), recipe.build)]
+    builds += [(("versions", key, "build"), entry.build) for key, entry in recipe.versions.items()]
+    for place, build in builds:
+        if build is None:
+            continue
+        try:
+            model.model_validate_json(json.dumps(build.options), strict=True)
+        except ValidationError as error:
+            yield from _explained(document, error, model, (*place, "options"))
+
+
+def _explained(
+    document: Document, error: ValidationError, model: type[BaseModel], above: Place = ()
+) -> tuple[Problem, ...]:
+    """Turn the errors of reading a model, whose values stand at `above`, into problems at their places."""
+    details = _without_echoes(error.errors(include_url=False), model)
+    # Members of a union repeat themselves.
+    return tuple(dict.fromkeys(_explain(document, item, model, above) for item in details))
+
+
+def _without_echoes(details: list[ErrorDetails], model: type[BaseModel]) -> list[ErrorDetails]:
     """Drop the missing keys that are only misspelt: the unknown key beside them says so already."""
     misspelt = {
-        (*item["loc"][:-1], nearest(str(item["loc"][-1]), _fields(item["loc"][:-1])))
+        (*item["loc"][:-1], nearest(str(item["loc"][-1]), _fields(model, item["loc"][:-1])))
         for item in details
         if item["type"] == "extra_forbidden"
     }
     return [item for item in details if item["type"] != "missing" or item["loc"] not in misspelt]
 
 
-def _explain(document: Document, error: ErrorDetails) -> Problem:
+def _explain(document: Document, error: ErrorDetails, model: type[BaseModel], above: Place) -> Problem:
     """Turn one error of pydantic into a problem at its place in the file."""
-    place = _place(document, error["loc"])
+    place = _place(document, above, error["loc"])
+    known = _fields(model, place[len(above) : -1])
     kind, given = error["type"], error["input"]
     last = str(error["loc"][-1]) if error["loc"] else ""
     suggestion, on_key = "", False
     if kind == "extra_forbidden":
         message, on_key = f"unknown key {last!r}", True
-        suggestion = nearest(last, _fields(place[:-1]))
-        if not suggestion:
-            known = ", ".join(sorted(_fields(place[:-1])))
-            message += f" (known here: {known})" if known else ""
+        suggestion = nearest(last, known)
+        if not suggestion and known:
+            message += f" (known here: {', '.join(sorted(known))})"
     elif kind == "missing":
         message, on_key = f"{last!r} is missing", True
     elif kind in _EXPECTED:
@@ -161,9 +192,9 @@ def _explain(document: Document, error: ErrorDetails) -> Problem:
     )
 
 
-def _place(document: Document, loc: tuple[str | int, ...]) -> Place:
+def _place(document: Document, above: Place, loc: tuple[str | int, ...]) -> Place:
     """Keep of pydantic's location what is in the file: unions and dictionaries add words of their own."""
-    place: Place = ()
+    place = above
     for part in loc:
         if (*place, part) in document.keys:
             place = (*place, part)
@@ -174,9 +205,9 @@ def _name(place: Place) -> str:
     return ".".join(map(str, place)) or "the recipe"
 
 
-def _fields(place: Place) -> frozenset[str]:
-    """Return the keys that the model knows at `place`; empty where any key may stand."""
-    current: Any = Recipe
+def _fields(model: type[BaseModel], place: Place) -> frozenset[str]:
+    """Return the keys that `model` knows at `place`; empty where any key may stand."""
+    current: Any = model
     for part in place:
         known = _aliases(current)
         current = known.get(str(part)) if known else _inner(current)

@@ -24,7 +24,8 @@ def lock_path(recipe_dir: Path, version: str, target_key: str) -> Path:
 
 def lock_text(lock: Lock) -> str:
     """Return the lock as it is committed: JSON, sorted keys, two spaces, one newline at the end."""
-    return json.dumps(lock.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    value = lock.model_dump(mode="json", exclude_none=True)
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_lock(path: Path) -> Lock:

@@ -6,12 +6,22 @@ reason. Texts under fields become the descriptions of the JSON schema.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 
+from farm.languages import language, language_names
 from farm.recipe import rules
-from farm.recipe.naming import naming_of
 
 __all__ = [
     "Archive",
@@ -31,6 +41,8 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Folder = Annotated[str, AfterValidator(rules.relative_folder)]
 Image = Annotated[str, AfterValidator(rules.image_name)]
 Tag = Annotated[str, AfterValidator(rules.tag_pattern)]
+PatchName = Annotated[str, AfterValidator(rules.patch_name)]
+Options = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
 Module = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
 T = TypeVar("T", bound=BaseModel)
@@ -44,20 +56,49 @@ class RecipeModel(BaseModel):
     )
 
 
-class Archive(RecipeModel):
-    """An uploaded file; the weaker kind of source. Exactly one of `pypi-sdist` and `url`."""
+class ArchiveBase(RecipeModel):
+    """An archive by its address; each language adds the key by which its own index has archives."""
 
-    pypi_sdist: Text | None = Field(default=None, alias="pypi-sdist")
-    """Name of the project whose source distribution is taken from the configured Python index."""
     url: Annotated[str, AfterValidator(rules.archive_url)] | None = None
     """Address of the file; `{version}` is replaced by the version."""
 
+    @property
+    def named(self) -> tuple[str, str] | None:
+        """Key and text of an archive that is found by name; None where the address is given."""
+        given = {_key(name): getattr(self, name) for name in type(self).model_fields if name != "url"}
+        return next(((key, text) for key, text in given.items() if text is not None), None)
+
     @model_validator(mode="after")
-    def _one(self) -> Archive:
-        if (self.pypi_sdist is None) == (self.url is None):
-            msg = "an archive has exactly one of: pypi-sdist, url"
+    def _one(self) -> ArchiveBase:
+        names = list(type(self).model_fields)
+        if sum(getattr(self, name) is not None for name in names) != 1:
+            msg = f"an archive has exactly one of: {', '.join(sorted(map(_key, names)))}"
             raise ValueError(msg)
         return self
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _named_archives() -> dict[str, Any]:
+    """Return the fields by which archives are named, one for each language."""
+    kinds = [language(name).archive for name in language_names()]
+    return {
+        kind.kind.replace("-", "_"): (Text | None, Field(default=None, alias=kind.kind, description=kind.description))
+        for kind in kinds
+    }
+
+
+if TYPE_CHECKING:
+    Archive = ArchiveBase
+else:
+    Archive = create_model(
+        "Archive",
+        __base__=ArchiveBase,
+        __doc__="An uploaded file; the weaker kind of source. Exactly one of the keys.",
+        **_named_archives(),
+    )
 
 
 class Source(RecipeModel):
@@ -105,6 +146,10 @@ class BuildChanges(RecipeModel):
     """Additions to the fixed environment of the build. No secrets, nothing that farm sets itself."""
     config_settings: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
     """Settings for the build backend (PEP 517)."""
+    options: Options = Field(default_factory=dict)
+    """What only the build tool of the ecosystem knows."""
+    patches: tuple[PatchName, ...] = ()
+    """Files of the recipe's `patches/` folder, applied to the root of the source in this order (`git apply -p1`)."""
     tags: str = ""
     """What must come out: `py3-none-any`, or `cp311-cp311-linux` for a native package. Empty: it is only recorded."""
     source_date_epoch: int | None = Field(default=None, ge=315532800)
@@ -115,6 +160,9 @@ class BuildChanges(RecipeModel):
     @model_validator(mode="after")
     def _environment(self) -> BuildChanges:
         rules.environment(self.env)
+        if len(set(self.patches)) != len(self.patches):
+            msg = "a patch is applied once"
+            raise ValueError(msg)
         return self
 
 
@@ -196,7 +244,7 @@ class Recipe(RecipeModel):
     ecosystem: str
     """The language: also the folder under recipes/."""
     name: Text
-    """Normalised name of the package: also the folder's name."""
+    """Normalised name of the package: also the folder's name (`groupId:artifactId` in `groupId.artifactId`)."""
     source: Source
     """Where the source comes from."""
     versions: dict[str, VersionEntry] = Field(min_length=1)
@@ -211,7 +259,7 @@ class Recipe(RecipeModel):
     @property
     def pinned(self) -> tuple[str, ...]:
         """The exact versions as written, in the order of the file."""
-        naming = naming_of(self.ecosystem)
+        naming = language(self.ecosystem).naming
         return tuple(key for key in self.versions if not naming.is_range(key))
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from farm.errors import RecipeNotFoundError
+from farm.errors import RecipeError, RecipeNotFoundError
+from farm.languages import language
 from farm.model import plan as planned
 from farm.model.base import Value
 from farm.recipe.model import changed
-from farm.recipe.naming import naming_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from pydantic import JsonValue
+
+    from farm.model.base import BlobRef
     from farm.recipe.model import Build, Limits, Recipe, Test, VersionEntry
 
-__all__ = ["applying", "build_image", "make_plan", "overridden"]
+__all__ = ["applying", "build_image", "build_patches", "make_plan", "overridden"]
+
+_NO_PATCHES: Mapping[str, BlobRef] = MappingProxyType({})
 
 
 class _Resolved(Value):
@@ -28,7 +34,13 @@ class _Resolved(Value):
     limits: planned.Limits
 
 
-def make_plan(recipe: Recipe, version: str, recipe_path: str, target: planned.Target) -> planned.BuildPlan:
+def make_plan(
+    recipe: Recipe,
+    version: str,
+    recipe_path: str,
+    target: planned.Target,
+    patches: Mapping[str, BlobRef] = _NO_PATCHES,
+) -> planned.BuildPlan:
     """Decide everything that a build of `version` for `target` needs to know.
 
     Args:
@@ -36,6 +48,7 @@ def make_plan(recipe: Recipe, version: str, recipe_path: str, target: planned.Ta
         version: a pinned version, in any spelling that is equal to the recipe's.
         recipe_path: path of the recipe below the recipes folder, POSIX.
         target: platform and interpreter of the builder image that the recipe names (see `build_image`).
+        patches: the content of every patch that the version has (see `build_patches`).
 
     Returns:
         The plan. Its `recipe_digest` is over the resolved version: comments, order and spelling of the file do not
@@ -43,8 +56,9 @@ def make_plan(recipe: Recipe, version: str, recipe_path: str, target: planned.Ta
 
     Raises:
         RecipeNotFoundError: the recipe does not pin this version.
+        RecipeError: the content of a patch is not there.
     """
-    naming = naming_of(recipe.ecosystem)
+    naming = language(recipe.ecosystem).naming
     key = _pinned_key(recipe, version)
     entry = recipe.versions[key]
     build, test, limits = overridden(recipe, key)
@@ -58,6 +72,8 @@ def make_plan(recipe: Recipe, version: str, recipe_path: str, target: planned.Ta
             requires=build.requires,
             env=build.env,
             config_settings=build.config_settings,
+            options=_options(recipe.ecosystem, build.options),
+            patches=tuple(_patch(name, patches) for name in build.patches),
             tags=build.tags,
             source_date_epoch=build.source_date_epoch,
             waivers=tuple(planned.Waiver(rule=w.rule, reason=w.reason) for w in build.waivers),
@@ -92,8 +108,32 @@ def build_image(recipe: Recipe, version: str) -> str:
     return build.image
 
 
+def build_patches(recipe: Recipe, version: str) -> tuple[str, ...]:
+    """Return the names of the patches of `version`, in order: whose content `make_plan` wants.
+
+    Raises:
+        RecipeNotFoundError: the recipe does not pin this version.
+    """
+    build, _, _ = overridden(recipe, _pinned_key(recipe, version))
+    return build.patches
+
+
+def _options(ecosystem: str, options: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the options in one spelling, defaults left out: so that a new option changes no plan that is without."""
+    read = language(ecosystem).options.model_validate(options)
+    found: dict[str, JsonValue] = read.model_dump(mode="json", exclude_defaults=True)
+    return found
+
+
+def _patch(name: str, patches: Mapping[str, BlobRef]) -> planned.Patch:
+    if name not in patches:
+        msg = f"there is no patch {name!r} in the recipe's folder patches/"
+        raise RecipeError(msg)
+    return planned.Patch(name=name, blob=patches[name])
+
+
 def _pinned_key(recipe: Recipe, version: str) -> str:
-    naming = naming_of(recipe.ecosystem)
+    naming = language(recipe.ecosystem).naming
     try:
         wanted = naming.version(version)
     except ValueError:
@@ -110,7 +150,7 @@ def applying(recipe: Recipe, key: str) -> Iterator[tuple[str, VersionEntry]]:
 
     They are the ranges that hold it, and its own.
     """
-    naming = naming_of(recipe.ecosystem)
+    naming = language(recipe.ecosystem).naming
     for other, entry in recipe.versions.items():
         if other == key or (naming.is_range(other) and naming.contains(other, key)):
             yield other, entry
@@ -143,13 +183,15 @@ def _pin(recipe: Recipe, key: str, entry: VersionEntry) -> planned.GitPin | plan
             submodules=source.submodules,
         )
     archive = source.archive
-    if archive is not None and archive.pypi_sdist is not None:
-        name = naming_of(recipe.ecosystem).name(archive.pypi_sdist)
+    if archive is not None and archive.named is not None:
+        kind, text = archive.named
+        found = language(recipe.ecosystem).archive.read(text, key)
         return planned.ArchivePin(
-            kind="pypi-sdist",
+            kind=kind,
             sha256=entry.sha256 or "",
-            name=name,
-            version=str(naming_of(recipe.ecosystem).version(key)),
+            name=found.name,
+            version=found.version,
+            variant=found.variant,
             subdirectory=source.subdirectory,
         )
     url = archive.url if archive is not None and archive.url is not None else ""

@@ -18,6 +18,7 @@ __all__ = [
     "environment",
     "git_url",
     "image_name",
+    "patch_name",
     "relative_folder",
     "sha256",
     "tag_pattern",
@@ -27,6 +28,7 @@ PIN = "pin"
 """Type of the problems that mean: what should pin the source does not."""
 
 _HEX = re.compile(r"[0-9a-f]+")
+_PATCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}")
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SCP_LIKE = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!:)[^\s:][^\s]*")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -38,9 +40,11 @@ _ARCHIVE_SCHEMES = ("https://", "http://")
 # configuration or time come from, or what the build may reach.
 _RESERVED = frozenset(
     {"PATH", "HOME", "SHELL", "USER", "LOGNAME", "PWD", "TMPDIR", "TMP", "TEMP", "TZ", "LANG", "LANGUAGE", "IFS"}
-    | {"ENV", "BASH_ENV", "SOURCE_DATE_EPOCH", "VIRTUAL_ENV", "GCONV_PATH", "NO_PROXY", "SSH_AUTH_SOCK"}
+    | {"JAVA_HOME", "ENV", "BASH_ENV", "SOURCE_DATE_EPOCH", "VIRTUAL_ENV", "GCONV_PATH", "NO_PROXY", "SSH_AUTH_SOCK"}
 )
-_RESERVED_PREFIXES = ("LD_", "DYLD_", "PYTHON", "PIP_", "UV_", "LC_", "GIT_", "FARM_", "DOCKER_", "XDG_", "GLIBC_")
+_RESERVED_PREFIXES = (
+    "LD_", "DYLD_", "GLIBC_", "LC_", "XDG_", "GIT_", "DOCKER_", "FARM_", "PYTHON", "PIP_", "UV_", "MAVEN_", "MVNW_",
+)  # fmt: skip
 _SECRET = re.compile(
     r"TOKEN|SECRET|PASSW(OR)?D|PASSPHRASE|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|COOKIE|NETRC", re.IGNORECASE
 )
@@ -136,6 +140,14 @@ def image_name(text: str) -> str:
     """Return `text` when it can be a folder under images/."""
     if not _IMAGE.fullmatch(text):
         msg = f"{text!r} is no name of an image (a folder under images/)"
+        raise ValueError(msg)
+    return text
+
+
+def patch_name(text: str) -> str:
+    """Return `text` when it can be a file in the recipe's patches folder."""
+    if not _PATCH.fullmatch(text):
+        msg = f"{text!r} is no name of a patch (a file in the recipe's folder patches/)"
         raise ValueError(msg)
     return text
 

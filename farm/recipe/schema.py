@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from farm.languages import language, language_names
 from farm.recipe.model import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["reference_markdown", "schema_json", "write_reference"]
 
@@ -25,8 +29,31 @@ _INTRODUCTION = """\
 def recipe_schema() -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12) of a recipe."""
     schema = Recipe.model_json_schema(by_alias=True)
+    schema["properties"]["ecosystem"]["enum"] = list(language_names())
+    schema["allOf"] = list(_options(schema["$defs"]))
     _tidy(schema)
     return {"$schema": _DIALECT, **schema}
+
+
+def _options(definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Add the options of each language to the definitions; yield the rules that pick them by the ecosystem."""
+    for name in language_names():
+        model = language(name).options
+        options = model.model_json_schema(ref_template="#/$defs/{model}")
+        for key, definition in {**options.pop("$defs", {}), model.__name__: options}.items():
+            if definitions.setdefault(key, definition) != definition:
+                msg = f"two parts of a recipe are called {key}"
+                raise ValueError(msg)
+        build = {"properties": {"options": {"$ref": f"#/$defs/{model.__name__}"}}}
+        yield {
+            "if": {"properties": {"ecosystem": {"const": name}}, "required": ["ecosystem"]},
+            "then": {
+                "properties": {
+                    "build": build,
+                    "versions": {"additionalProperties": {"properties": {"build": build}}},
+                }
+            },
+        }
 
 
 def schema_json() -> str:
@@ -88,6 +115,8 @@ def _references(node: Any) -> list[str]:
 
 
 def _section(name: str, schema: dict[str, Any]) -> str:
+    if not schema["properties"]:
+        return f"## {name}\n\n{schema.get('description', '')}\n"
     required = set(schema.get("required", ()))
     head = ["| key | type | default | what it is |", "|--|--|--|--|"]
     lines = [f"## {name}", "", schema.get("description", ""), "", *head]
@@ -106,17 +135,24 @@ def _type(field: dict[str, Any]) -> str:
     if "$ref" in field:
         name = field["$ref"].rsplit("/", 1)[-1]
         return f"[{name}](#{name.lower()})"
-    if "const" in field:
-        return f"`{json.dumps(field['const'])}`"
+    if "const" in field or "enum" in field:
+        return " or ".join(f"`{json.dumps(value)}`" for value in field.get("enum", [field.get("const")]))
     if "anyOf" in field:
         return " or ".join(_type(option) for option in field["anyOf"] if option.get("type") != "null")
     kind = str(field.get("type", "any"))
     if kind == "array":
         return f"list of {_type(field['items'])}"
     if kind == "object":
-        return f"mapping of text to {_type(field['additionalProperties'])}"
+        return _mapping(field)
     names = {"string": "text", "integer": "whole number", "boolean": "true or false"}
     return names.get(kind, kind) + _bounds(field)
+
+
+def _mapping(field: dict[str, Any]) -> str:
+    if "additionalProperties" in field:
+        return f"mapping of text to {_type(field['additionalProperties'])}"
+    models = [language(name).options.__name__ for name in language_names()]
+    return f"by the ecosystem: {', '.join(f'[{name}](#{name.lower()})' for name in models)}"
 
 
 def _bounds(field: dict[str, Any]) -> str:

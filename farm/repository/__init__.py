@@ -1,1 +1,1 @@
-"""The Python index in a bucket: what is published, in which order it is written, and how it is served."""
+"""Publishing and serving a bucket: the order of writing, the gate, HTTP. Languages say what lies where (`Layout`)."""

@@ -1,10 +1,15 @@
-"""The page for people at `/`: what this index is, how to use it, what is on it."""
+"""The page for people at `/`: what this repository is, how to use it, what is in it."""
 
 from __future__ import annotations
 
-import json
 from html import escape
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from farm.repository.layout import Layout
+    from farm.store.objects import ObjectStore
 
 __all__ = ["HEADERS", "render"]
 
@@ -23,17 +28,15 @@ _STYLE: Final = (
 )
 
 
-def render(base: str, root_json: bytes | None) -> str:
+def render(base: str, layouts: Iterable[Layout[Any]], store: ObjectStore) -> str:
     """Return the page.
 
     Args:
         base: address of this server as the browser wrote it, ending in `/`.
-        root_json: the PEP 691 root page, None when nothing was published yet.
+        layouts: the repositories of the languages.
+        store: the bucket; each language reads one object of it.
     """
-    index = escape(f"{base}simple/")
-    names = _names(root_json)
-    listed = "".join(f'<li><a href="simple/{escape(name)}/">{escape(name)}</a></li>\n' for name in names)
-    projects = f"<ul>\n{listed}</ul>" if names else "<p>Nothing has been published yet.</p>"
+    languages = "".join(_section(base, layout, store) for layout in layouts)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -46,21 +49,24 @@ def render(base: str, root_json: bytes | None) -> str:
 <h1>Rebuilt packages</h1>
 <p>Every file here was built by farm from pinned source, in a sandbox without network, tested, and signed. Beside each
 file lie its signature, its SLSA provenance and its SBOMs; anyone can verify them offline.</p>
-<h2>Use it</h2>
-<pre>pip install --index-url {index} PACKAGE
-uv pip install --default-index {index} PACKAGE</pre>
 <p>Check what you got, without network: <code>farm verify FILE</code></p>
-<h2>Projects ({len(names)})</h2>
-{projects}
-<p><small>Simple API with HTML and JSON (PEP 503, 691), metadata (PEP 658) and provenance (PEP 740).</small></p>
-</body>
+{languages}</body>
 </html>
 """
 
 
-def _names(root_json: bytes | None) -> list[str]:
-    try:
-        return [str(project["name"]) for project in json.loads(root_json or b"{}").get("projects", ())]
-    except (ValueError, AttributeError, KeyError, TypeError):
-        # A damaged page is reported by the index itself; people still see how to use it.
-        return []
+def _section(base: str, layout: Layout[Any], store: ObjectStore) -> str:
+    shown, known = layout.section(store), layout.guides(base)
+    commands = "\n".join(escape(guide.command) for guide in known if guide.command)
+    first = f"<pre>{commands}</pre>\n" if commands else ""
+    guides = "".join(
+        f"<details><summary>{escape(guide.tool)}: {escape(guide.place)}</summary>\n"
+        f"<pre>{escape(guide.text)}</pre></details>\n"
+        for guide in known
+    )
+    links = "".join(f'<li><a href="{escape(address)}">{escape(name)}</a></li>\n' for name, address in shown.links)
+    packages = f"<ul>\n{links}</ul>" if shown.links else "<p>Nothing has been published yet.</p>"
+    return f"""<h2>{escape(shown.title)} ({len(shown.links)})</h2>
+{first}{guides}{packages}
+<p><small>{escape(shown.note)}</small></p>
+"""

@@ -23,7 +23,6 @@ from filelock import FileLock, Timeout
 from farm import log
 from farm.errors import PublisherBusyError, StoreUnavailableError
 from farm.model.base import canonical_json
-from farm.repository.model import LEASE_KEY
 from farm.store.objects import JSON
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ class Lease:
     """The right to publish, while it lasts."""
 
     store: ObjectStore
+    key: str
     seat: str
     owner: str
     clock: Callable[[], float] = time.time
@@ -59,7 +59,7 @@ class Lease:
         Raises:
             PublisherBusyError: somebody took it.
         """
-        held = _read(self.store)
+        held = _read(self.store, self.key)
         if held is None or held.get("owner") != self.owner:
             msg = "the publisher's lease was lost to another publisher while publishing"
             raise PublisherBusyError(msg)
@@ -68,7 +68,7 @@ class Lease:
 
     def write(self) -> None:
         """Write the lease with a new expiry, whatever is there."""
-        self.store.put_bytes(LEASE_KEY, self.document(), content_type=JSON)
+        self.store.put_bytes(self.key, self.document(), content_type=JSON)
 
     def document(self) -> bytes:
         """Return the lease's JSON with a new expiry."""
@@ -78,12 +78,13 @@ class Lease:
 
 @contextmanager
 def publisher_lease(
-    store: ObjectStore, run_dir: Path, *, wait: float = 60.0, clock: Callable[[], float] = time.time
+    store: ObjectStore, key: str, run_dir: Path, *, wait: float = 60.0, clock: Callable[[], float] = time.time
 ) -> Iterator[Lease]:
     """Hold the right to publish into `store`.
 
     Args:
         store: the repository's bucket.
+        key: of the lease, see `farm.repository.model.lease_key`.
         run_dir: folder of this installation; the lock file and the seat's name are kept there.
         wait: seconds to wait for another publisher to end.
         clock: seconds since the epoch.
@@ -100,7 +101,7 @@ def publisher_lease(
         msg = f"another publisher of this installation has been at work for {wait:.0f} s"
         raise PublisherBusyError(msg) from error
     try:
-        lease = Lease(store, _seat(run_dir), secrets.token_hex(16), clock)
+        lease = Lease(store, key, _seat(run_dir), secrets.token_hex(16), clock)
         _take(lease, deadline)
         try:
             yield lease
@@ -114,38 +115,38 @@ def _take(lease: Lease, deadline: float) -> None:
     while not _try(lease):
         if time.monotonic() >= deadline:
             msg = "a publisher elsewhere holds the lease of the repository"
-            raise PublisherBusyError(msg, details={"lease": LEASE_KEY})
+            raise PublisherBusyError(msg, details={"lease": lease.key})
         time.sleep(_POLL)
 
 
 def _try(lease: Lease) -> bool:
     store = lease.store
-    now = store.head(LEASE_KEY)
-    held = _read(store)
+    now = store.head(lease.key)
+    held = _read(store, lease.key)
     free = held is None or held.get("seat") == lease.seat or _expired(held, lease.clock())
     if not free:
         return False
-    if not store.put_if(LEASE_KEY, lease.document(), etag=None if now is None else now.etag, content_type=JSON):
+    if not store.put_if(lease.key, lease.document(), etag=None if now is None else now.etag, content_type=JSON):
         return False
-    if store.put_if(LEASE_KEY, lease.document(), etag=None, content_type=JSON):
+    if store.put_if(lease.key, lease.document(), etag=None, content_type=JSON):
         # The server ignores conditions: somebody may have written between our look and our write.
         time.sleep(SETTLE)
-    held = _read(store)
+    held = _read(store, lease.key)
     return held is not None and held.get("owner") == lease.owner
 
 
 def _release(lease: Lease) -> None:
     try:
-        held = _read(lease.store)
+        held = _read(lease.store, lease.key)
         if held is not None and held.get("owner") == lease.owner:
-            lease.store.delete(LEASE_KEY)
+            lease.store.delete(lease.key)
     except StoreUnavailableError as error:
         # What was published stays published; this seat takes the lease over next time, others after it runs out.
         _log.warning("lease not given back", reason=error.message)
 
 
-def _read(store: ObjectStore) -> dict[str, Any] | None:
-    raw = store.get_bytes(LEASE_KEY)
+def _read(store: ObjectStore, key: str) -> dict[str, Any] | None:
+    raw = store.get_bytes(key)
     if raw is None:
         return None
     try:

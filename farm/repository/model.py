@@ -1,90 +1,77 @@
-"""The repository's values: what is asked to be published, and the record that says what was.
+"""The repository's values: what is asked to be published, and what the record of a language must say of it.
 
-Keys in the bucket (none ends in `/`, since some servers refuse that):
+Keys in the bucket that no language owns (none ends in `/`, since some servers refuse that):
 
-    files/<2 hex>/<62 hex>/<filename>[suffix]   the file's digest is in the path, so other bytes have another key
-    integrity/<name>/<version>/<filename>/provenance   the PEP 740 provenance object
-    records/python/<name>/<filename>.json       one `PublishedFile`, written once: from then on the file is published
-    simple/<name>/index.json, index.html        project pages, a function of the records
-    simple/index.json, index.html               the root page
-    leases/python.json                          who is publishing
-    trust/trust_config.json                     what consumers verify with
+    leases/<ecosystem>.json      who is publishing
+    trust/trust_config.json      what consumers verify with
+    digests/<sha256>.json        where files with that digest are, for those that are found by digest
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final, Generic, NamedTuple, TypeVar
 
-from packaging.utils import BuildTag, InvalidWheelFilename, parse_wheel_filename
 from pydantic import Field, StringConstraints
 
-from farm.errors import VerificationError
-from farm.model.base import BlobRef, Value
+from farm.model.base import BlobRef, Value, sha256_bytes
 from farm.model.plan import PackageId
 
 if TYPE_CHECKING:
-    from packaging.tags import Tag
+    from collections.abc import Mapping
 
 __all__ = [
     "BUNDLE",
     "CYCLONEDX",
-    "LEASE_KEY",
-    "METADATA",
     "PROVENANCE_BUNDLE",
-    "RECORDS",
-    "ROOT_HTML",
-    "ROOT_JSON",
-    "SIMPLE",
     "SPDX",
     "TRUST_KEY",
+    "Filename",
     "Publication",
     "PublishFile",
     "Published",
-    "PublishedFile",
-    "Release",
-    "file_key",
-    "integrity_key",
-    "page_keys",
-    "record_key",
-    "release_of",
+    "Record",
+    "RepositoryPath",
+    "Stored",
+    "Suffix",
+    "Timestamp",
+    "lease_key",
 ]
 
-METADATA: Final = ".metadata"
 BUNDLE: Final = ".sigstore.json"
 PROVENANCE_BUNDLE: Final = ".provenance.sigstore.json"
 CYCLONEDX: Final = ".cdx.json"
 SPDX: Final = ".spdx.json"
 
-RECORDS: Final = "records/python/"
-SIMPLE: Final = "simple/"
-ROOT_JSON: Final = "simple/index.json"
-ROOT_HTML: Final = "simple/index.html"
-LEASE_KEY: Final = "leases/python.json"
 TRUST_KEY: Final = "trust/trust_config.json"
 
 Timestamp = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")]
 Filename = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+!-]*$", max_length=255)]
 Suffix = Annotated[str, StringConstraints(pattern=r"^(\.[a-z0-9]+)+$", max_length=64)]
-
-_FILENAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+!-]{0,254}")
+RepositoryPath = Annotated[
+    str,
+    StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*)?$", max_length=1000),
+]
 
 
 class PublishFile(Value):
     """One file that is to be published; all bytes lie in the vault."""
 
     filename: Filename
+    path: RepositoryPath = ""
+    """Where the ecosystem's repository has it, where that does not follow from the name."""
     blob: BlobRef
-    metadata: BlobRef
-    """The core metadata file (PEP 658)."""
     sidecars: dict[Suffix, BlobRef]
-    """Suffix → document. `.sigstore.json` and `.provenance.sigstore.json` must be there."""
+    """Suffix → what lies beside it. `.sigstore.json` and `.provenance.sigstore.json` must be there."""
 
 
 class Publication(Value):
     """What one build asks to publish."""
 
     package: PackageId
+    names: tuple[str, ...] = ()
+    """The names that files of this publication may have besides the package's own (modules); normalised."""
     recipe: str
     """Where the recipe is: its path below the recipes folder, with the commit where it has one."""
     run_uri: str
@@ -94,76 +81,53 @@ class Publication(Value):
     files: tuple[PublishFile, ...] = Field(min_length=1)
 
 
-class PublishedFile(Value):
-    """The record of one published file. It exists: everything that it names has been written before."""
+class Stored(NamedTuple):
+    """One object that a record stands for."""
 
-    schema_version: int = 1
-    package: PackageId
-    filename: Filename
-    blob: BlobRef
-    parts: dict[Suffix, BlobRef]
-    """Suffix → what lies beside the file: metadata, bundles, SBOMs."""
-    provenance: BlobRef
-    """The PEP 740 provenance object."""
-    requires_python: str
-    yanked: bool | str = False
-    upload_time: Timestamp
-    recipe: str
-    run_uri: str
-    build_key: str
+    ref: BlobRef
+    content_type: str
+    data: bytes | None = None
+    """The bytes, where they follow from the record; else they are in the vault."""
+
+    @classmethod
+    def of(cls, data: bytes, content_type: str) -> Stored:
+        """Return the object that holds `data`, which follows from the record."""
+        return cls(BlobRef(sha256=sha256_bytes(data), size=len(data)), content_type, data)
 
 
-class Published(Value):
+class Record(Value):
+    """What becomes visible together. It exists: everything that it names has been written before, and never changes."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """Where the record itself is."""
+
+    @property
+    @abstractmethod
+    def blobs(self) -> Mapping[str, BlobRef]:
+        """The published files: name → digest and size."""
+
+    @abstractmethod
+    def objects(self) -> Mapping[str, Stored]:
+        """Return every object that the record stands for, by key, in the order in which they are written."""
+
+
+_R = TypeVar("_R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Published(Generic[_R]):
     """What `publish` did."""
 
-    files: tuple[PublishedFile, ...]
+    files: tuple[_R, ...]
+    """The records."""
     written: tuple[str, ...]
     """Names of the files that were new; the others were there with the same bytes."""
     healed: tuple[str, ...] = ()
-    """Keys of published objects that were missing or corrupt and were written again from the vault."""
+    """Keys of published objects that were missing or corrupt and were written again."""
 
 
-class Release(NamedTuple):
-    """What a wheel's file name says (PEP 427), normalised; two names with the same release are the same file to pip."""
-
-    project: str
-    version: str
-    build: BuildTag
-    tags: frozenset[Tag]
-
-
-def release_of(filename: str) -> Release:
-    """Read a wheel's file name.
-
-    Raises:
-        VerificationError: no such name, or characters that have no place in one.
-    """
-    try:
-        name, version, build, tags = parse_wheel_filename(filename)
-    except InvalidWheelFilename as error:
-        msg = f"{filename!r} is not the name of a wheel"
-        raise VerificationError(msg) from error
-    if not _FILENAME.fullmatch(filename):
-        msg = f"{filename!r} holds characters that have no place in the name of a wheel"
-        raise VerificationError(msg)
-    return Release(str(name), str(version), build, tags)
-
-
-def file_key(sha256: str, filename: str) -> str:
-    """Return the key of a file (or, with a suffix on the name, of what lies beside it)."""
-    return f"files/{sha256[:2]}/{sha256[2:]}/{filename}"
-
-
-def integrity_key(package: PackageId, filename: str) -> str:
-    """Return the key of the PEP 740 provenance object."""
-    return f"integrity/{package.name}/{package.version}/{filename}/provenance"
-
-
-def record_key(name: str, filename: str) -> str:
-    """Return the key of a file's record."""
-    return f"{RECORDS}{name}/{filename}.json"
-
-
-def page_keys(name: str) -> tuple[str, str]:
-    """Return the keys of a project's pages: HTML, JSON (the order in which they are written)."""
-    return f"{SIMPLE}{name}/index.html", f"{SIMPLE}{name}/index.json"
+def lease_key(ecosystem: str) -> str:
+    """Return the key of the lease under which the files of an ecosystem are published."""
+    return f"leases/{ecosystem}.json"

@@ -9,7 +9,7 @@ from importlib.resources import files
 __all__ = ["COMMAND", "encode", "guest_message"]
 
 _PACKAGE = "farm.sandbox.guest"
-_MODULES = ("wire", "sockets", "escape", "files", "limits", "main")
+_MODULES = ("wire", "sockets", "escape", "files", "limits", "relay", "main")
 """In the order of their imports of each other."""
 
 _LOADER = f"""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import stat
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -25,10 +24,12 @@ from farm.sandbox.base import SandboxResult
 from farm.sandbox.bootstrap import COMMAND, encode, guest_message
 from farm.sandbox.channel import AttachStream, LogSink, Wire
 from farm.sandbox.engine import connected, engine_errors, inspect_image, owner_labels, remove_container
+from farm.sandbox.inputs import check_inputs
 from farm.sandbox.output import Report, read_frame, receive_output
 from farm.sandbox.probe import Expectation, judge
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from docker import APIClient
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
     from farm.config import Settings
     from farm.sandbox.base import SandboxRequest
 
-__all__ = ["HOME", "OUTPUT", "WRITABLE", "DockerSandbox", "container_options"]
+__all__ = ["HOME", "OUTPUT", "PEER", "WRITABLE", "DockerSandbox", "container_options"]
 
 HOME = "/home/build"
 OUTPUT = "/out"
 WRITABLE = ("/src", "/work", HOME, "/tmp", OUTPUT)  # noqa: S108 - a tmpfs of the container
+PEER = "/run/peer.sock"
+"""Where the socket of the run's peer is mounted."""
 USER = 1000
 HOSTNAME = "sandbox"
 
@@ -85,8 +88,8 @@ def container_options(request: SandboxRequest, *, runtime: str = "") -> dict[str
         "cgroupns": "private",
         "log_config": LogConfig(type="none"),
         "mounts": [
-            Mount(mount.target, str(mount.source), type="bind", read_only=True, propagation="rprivate")
-            for mount in request.mounts
+            Mount(target, str(source), type="bind", read_only=True, propagation="rprivate")
+            for source, target in _shown(request)
         ],
         # The host's name servers and search domains are nobody's business inside.
         "dns": ["127.0.0.1"],
@@ -94,6 +97,14 @@ def container_options(request: SandboxRequest, *, runtime: str = "") -> dict[str
         "restart_policy": {"Name": "no"},
         **({"runtime": runtime} if runtime else {}),
     }
+
+
+def _shown(request: SandboxRequest) -> Iterator[tuple[Path, str]]:
+    for mount in request.mounts:
+        yield mount.source, mount.target
+    if request.peer:
+        # The socket alone, not its folder. Read-only all the same: that concerns its name and mode, not who connects.
+        yield request.peer.socket, PEER
 
 
 def _tmpfs(target: str, size_mb: int) -> str:
@@ -114,7 +125,7 @@ class DockerSandbox:
 
     def run(self, request: SandboxRequest) -> SandboxResult:
         """Run `request`; see the protocol for what it raises."""
-        _check_mounts(request)
+        check_inputs(request)
         name = f"farm-{uuid.uuid4().hex[:12]}"
         with connected(self._settings) as api, LogSink(request.log, _LOG_BYTES) as sink:
             image = inspect_image(api, request.image_id)
@@ -193,7 +204,7 @@ class _Run:
         stream.allow(_PROBE_SECONDS)
         try:
             stream.send(guest_message())
-            stream.send(encode({"inputs": sorted(expected.inputs)}))
+            stream.send(encode({"inputs": sorted(target for _, target in _shown(self._request))}))
             _, facts = read_frame(stream, b"P")
         except (EOFError, TimeoutError, OutputUnsafeError) as error:
             said = _last_line(self._sink.tail)
@@ -242,6 +253,7 @@ def _job(request: SandboxRequest) -> dict[str, Any]:
             {"name": step.name, "argv": list(step.argv), "cwd": step.cwd, "env": dict(step.env)}
             for step in request.steps
         ],
+        "peer": {"path": PEER, "port": request.peer.port} if request.peer else None,
     }
 
 
@@ -252,6 +264,7 @@ def _expectation(request: SandboxRequest, image: dict[str, Any]) -> Expectation:
         inputs=frozenset(mount.target for mount in request.mounts),
         writable=frozenset(WRITABLE),
         user=USER,
+        peer=PEER if request.peer else "",
     )
 
 
@@ -272,20 +285,6 @@ def _raise_limit(report: Report, request: SandboxRequest, tail: str) -> None:
     if limit:
         kind, words = reached[limit]
         raise kind(f"{request.label}: {step} {words}", details={"step": step, "log_tail": tail})
-
-
-def _check_mounts(request: SandboxRequest) -> None:
-    """The sandbox's user is nobody on this host: what it may not read would fail inside, hard to understand."""
-    for mount in request.mounts:
-        try:
-            mode = mount.source.stat().st_mode
-        except OSError as error:
-            msg = f"{request.label}: the input {mount.source} cannot be mounted: {error.strerror}"
-            raise FarmError(msg) from error
-        needed = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(mode) else 0)
-        if mode & needed != needed:
-            msg = f"{request.label}: the input {mount.source} is not readable for the sandbox's user"
-            raise FarmError(msg)
 
 
 def _mib(size: int) -> int | None:

@@ -85,6 +85,8 @@ class Facts(_Reported):
     unix: Names
     env: Names
     writable: Names
+    special: dict[str, str]
+    """What among the inputs is no file, folder or link, path → kind."""
     mounts: Annotated[tuple[MountFact, ...], Field(max_length=4096, min_length=1)]
     devices: Names
     hardened: bool
@@ -102,6 +104,8 @@ class Expectation:
     writable: frozenset[str]
     """The tmpfs folders."""
     user: int
+    peer: str = ""
+    """Where the peer's socket is mounted; empty when the run has none."""
 
 
 def parse_facts(raw: bytes) -> Facts:
@@ -132,6 +136,7 @@ def judge(raw: bytes, expected: Expectation) -> str:
         "isolated: no network, no sockets but local, internet and netlink ones, "
         f"uid {expected.user}, no capabilities, no new privileges, seccomp filter, "
         "read-only root and inputs, environment on the allow-list"
+        f"{'; one peer: recorder' if expected.peer else ''}"
     )
 
 
@@ -143,6 +148,7 @@ def findings(facts: Facts, expected: Expectation) -> Iterator[str]:
         yield f"environment variable {json.dumps(name)} is visible"
     for path in facts.writable:
         yield f"{path} can be written"
+    yield from _special(facts, expected)
     yield from _mounts(facts, expected)
     for name in sorted(set(facts.devices) - _DEVICES):
         yield f"device /dev/{name} is there"
@@ -188,17 +194,30 @@ def _privileges(facts: Facts, expected: Expectation) -> Iterator[str]:
         yield "the guest can be traced by what it runs (without ctypes, Python cannot make it undumpable)"
 
 
+def _special(facts: Facts, expected: Expectation) -> Iterator[str]:
+    if expected.peer and expected.peer not in facts.special:
+        yield f"the peer {expected.peer} is no socket"
+    for path, kind in sorted(facts.special.items()):
+        if path != expected.peer:
+            yield f"the input {json.dumps(path)} is no file, folder or link: {kind}"
+        elif kind != "socket":
+            yield f"the peer {path} is no socket: {kind}"
+
+
 def _mounts(facts: Facts, expected: Expectation) -> Iterator[str]:
-    seen = {mount.point for mount in facts.mounts}
-    for point in sorted((expected.inputs | expected.writable | {"/"}) - seen):
+    shown = expected.inputs | ({expected.peer} if expected.peer else set())
+    points = [mount.point for mount in facts.mounts]
+    if expected.peer and points.count(expected.peer) > 1:
+        yield f"{expected.peer} is mounted more than once"
+    for point in sorted((shown | expected.writable | {"/"}) - set(points)):
         yield f"{point} is not the mount it should be"
     for mount in facts.mounts:
-        ours = mount.point in expected.inputs or mount.point in expected.writable
+        ours = mount.point in shown or mount.point in expected.writable
         if not ours and mount.point not in _ENGINE_MOUNTS and not mount.point.startswith(_ENGINE_TREES):
             yield f"{mount.point} is mounted from outside"
         if mount.point in expected.writable and mount.type != "tmpfs":
             yield f"{mount.point} is {mount.type}, not a tmpfs"
-        if mount.point in expected.inputs | _NOT_OURS_TO_WRITE and "ro" not in mount.options:
+        if mount.point in shown | _NOT_OURS_TO_WRITE and "ro" not in mount.options:
             yield f"{mount.point} is not mounted read-only"
         if mount.point in expected.writable and not {"nosuid", "nodev"} <= set(mount.options):
             yield f"{mount.point} is mounted without nosuid and nodev"

@@ -168,7 +168,7 @@ def _signer(settings: Settings, ports: Mapping[PortName, int]) -> ServiceSpec:
 
 
 def _index(settings: Settings, ports: Mapping[PortName, int]) -> ServiceSpec:
-    argv = _module("farm.repository.serve", "--port", str(ports["index"]))
+    argv = _module("farm.services.index_server", "--port", str(ports["index"]))
     return _spec(settings, ports, "index", *argv, env=environment.farm_settings(settings), url=_url(ports, "index"))
 
 

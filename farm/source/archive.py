@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from farm import log
 from farm.errors import BlobCorruptError, BlobMissingError, SourceDigestError, SourceUnsafeError
 from farm.model.base import sha256_file
 from farm.model.source import SourceSnapshot
+from farm.source.named import is_location
 from farm.source.safety import CAPS, Caps, clamp_epoch
 from farm.source.scrub import without_credentials
 from farm.source.tree import scan, tree_digest, write_tar
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
     from farm.model.plan import ArchivePin
     from farm.store.base import Vault
 
-__all__ = ["named_location", "take_archive"]
-
-_FILE_NAME = "?file_name="
-_QUALIFIER = re.compile(re.escape(_FILE_NAME) + r"[A-Za-z0-9._~%-]+")
+__all__ = ["take_archive"]
 
 _log = log.get(__name__)
 
@@ -94,18 +90,11 @@ def take_archive(
     )
 
 
-def named_location(pin: ArchivePin, filename: str) -> str:
-    """Return where the file of a named archive is from, for evidence: no host name, since its digest is pinned."""
-    return f"{_purl(pin)}{_FILE_NAME}{quote(filename, safe='')}"
-
-
-def _purl(pin: ArchivePin) -> str:
-    return f"pkg:pypi/{pin.name}@{pin.version}"
-
-
 def _from_vault(pin: ArchivePin, known: SourceSnapshot | None, vault: Vault, file: Path) -> str:
     """Write the original that the vault keeps to `file` and return its origin; empty when none is right."""
-    if known is None or known.original is None or known.original.sha256 != pin.sha256 or not _fits(pin, known.uri):
+    if known is None or known.original is None or known.original.sha256 != pin.sha256:
+        return ""
+    if not is_location(pin, known.uri):  # the vault's word alone would go into signed evidence
         return ""
     try:
         vault.fetch(known.original, file)
@@ -113,14 +102,6 @@ def _from_vault(pin: ArchivePin, known: SourceSnapshot | None, vault: Vault, fil
         _log.warning("the original archive in the vault is lost; fetching it again", reason=error.message)
         return ""
     return known.uri
-
-
-def _fits(pin: ArchivePin, uri: str) -> bool:
-    """Return whether the file of `pin` can be from `uri`: the vault's word alone would go into signed evidence."""
-    if pin.kind == "url":
-        return uri == without_credentials(pin.url)
-    rest = uri.removeprefix(_purl(pin))
-    return uri.startswith(_purl(pin)) and (not rest or _QUALIFIER.fullmatch(rest) is not None)
 
 
 def _single_folder(unpacked: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farm.model.base import Value
+from farm.model.plan import GitPin
 
 if TYPE_CHECKING:
     from farm.config import Settings
@@ -43,6 +44,6 @@ def expected_identity(settings: Settings) -> ExpectedIdentity:
 def source_claim(job: JobRecord) -> tuple[str, str, str]:
     """Return what a certificate says about a job's source: repository URI, digest, ref (empty for archives)."""
     pin, snapshot = job.plan.source, job.snapshot
-    if pin.kind == "git":
+    if isinstance(pin, GitPin):
         return pin.url, pin.commit, f"refs/tags/{pin.tag}" if pin.tag else ""
     return snapshot.uri, f"sha256:{pin.sha256}", ""

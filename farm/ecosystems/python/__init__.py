@@ -1,5 +1,1 @@
 """Python: wheels built by PEP 517 backends."""
-
-from farm.ecosystems.python.ecosystem import PythonEcosystem
-
-__all__ = ["PythonEcosystem"]

@@ -18,7 +18,8 @@ from farm.ecosystems.python.layout import (
 )
 from farm.ecosystems.python.metadata import CoreMetadata, read_metadata
 from farm.ecosystems.python.resolver import parse_requirements
-from farm.ecosystems.python.run import failure, last_words, run
+from farm.ecosystems.python.run import run
+from farm.ecosystems.run import failure, last_words
 from farm.errors import BuildFailedError
 from farm.sandbox.base import Step
 

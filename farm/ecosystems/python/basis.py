@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -32,7 +32,7 @@ def basis(plan: BuildPlan, snapshot: SourceSnapshot, requirements: Mapping[str, 
     The rounds' results (`requirements`) are part of it: they cannot be recomputed without running the backend, but
     with them an edited lock is a stale lock.
     """
-    facts = {
+    facts: dict[str, Any] = {
         "format": _FORMAT,
         "package": str(plan.package),
         "target": plan.target.key,
@@ -47,6 +47,9 @@ def basis(plan: BuildPlan, snapshot: SourceSnapshot, requirements: Mapping[str, 
         "test_requires": sorted(plan.test.requires),
         "requirements": {key: list(value) for key, value in requirements.items()},
     }
+    if plan.build.patches:
+        # Not there at all without patches: locks that were made before there were any stay as they are.
+        facts["patches"] = [patch.blob.sha256 for patch in plan.build.patches]
     return sha256_bytes(canonical_json(facts))
 
 
@@ -66,7 +69,7 @@ def check(plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock:
     ]
     changed += [f"file {f.filename} is not {f.name} {f.version}" for f in lock.files if not _consistent(f)]
     if not changed and lock.basis != basis(plan, snapshot, lock.requirements):
-        changed.append("the source tree, build.env, build.config_settings or the lock file itself")
+        changed.append("the source tree, build.env, build.config_settings, build.patches or the lock file itself")
     if changed:
         command = f"farm lock {plan.package}"
         raise LockStaleError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farm.ecosystems.python.environment import build_argv, build_environment
+from farm.ecosystems.python.environment import build_argv, build_environment, commands
 from farm.ecosystems.python.layout import frontend_folder, stage_wheels, venv_steps
-from farm.ecosystems.python.run import failure, last_words, run, stage_source
+from farm.ecosystems.python.run import run
+from farm.ecosystems.run import failure, last_words, stage_source
 from farm.errors import BuildFailedError, GuardError
 from farm.model.build import BuildResult, RawArtifact
 from farm.sandbox.base import Step
@@ -53,6 +54,8 @@ def build_wheel(plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: Step
         raise failure(GuardError, f"{plan.package}: the build wrote more than files: {', '.join(odd[:5])}", done)
     return BuildResult(
         artifacts=tuple(RawArtifact(filename=path.name, blob=ctx.vault.put_file(path)) for path in found),
+        commands=commands(plan),
+        environment=env,
         log=ctx.vault.put_file(done.log),
         probe=done.result.probe,
         usage=done.result.usage,

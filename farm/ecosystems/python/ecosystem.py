@@ -9,32 +9,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farm.ecosystems.python import basis, environment
+from farm.ecosystems.python import basis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from farm.config import Settings
-    from farm.ecosystems.base import Located, StepContext
+    from farm.ecosystems.base import StepContext
     from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
     from farm.model.lock import Lock, LockedFile
     from farm.model.plan import ArchivePin, BuildPlan
     from farm.model.source import SourceSnapshot
 
-__all__ = ["PythonEcosystem"]
+__all__ = ["ECOSYSTEM", "PythonEcosystem"]
 
 
 class PythonEcosystem:
     """See `farm.ecosystems.base.Ecosystem` for what each method takes, returns and raises."""
 
     name = "python"
+    index_path = "simple/"
 
-    def locate(self, pin: ArchivePin, settings: Settings) -> Located:
-        """Find the address of an sdist."""
-        from farm.ecosystems.python.locate import locate_sdist
+    def fetch_archive(self, pin: ArchivePin, target: Path, settings: Settings) -> str:
+        """Fetch an sdist."""
+        from farm.ecosystems.python.locate import fetch_sdist
 
-        return locate_sdist(pin, settings)
+        return fetch_sdist(pin, target, settings)
 
     def resolve(self, plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lock:
         """Make the lock."""
@@ -78,17 +79,20 @@ class PythonEcosystem:
         return finish_wheel(plan, snapshot, result, embed, ctx)
 
     def test(
-        self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, artifacts: tuple[Artifact, ...], ctx: StepContext
+        self,
+        plan: BuildPlan,
+        snapshot: SourceSnapshot,
+        lock: Lock,
+        result: BuildResult,
+        artifacts: tuple[Artifact, ...],
+        ctx: StepContext,
     ) -> TestReport:
         """Test the finished wheel."""
+        del result  # what counts is how the wheel does
         from farm.ecosystems.python.test import test_wheel
 
         return test_wheel(plan, snapshot, lock, artifacts, ctx)
 
-    def environment(self, plan: BuildPlan, snapshot: SourceSnapshot) -> dict[str, str]:
-        """Return the fixed environment of the build."""
-        return environment.build_environment(plan, snapshot)
 
-    def commands(self, plan: BuildPlan) -> tuple[tuple[str, ...], ...]:
-        """Return the argument lists of the build."""
-        return environment.commands(plan)
+ECOSYSTEM = PythonEcosystem()
+"""What `Runtime.ecosystem` finds."""

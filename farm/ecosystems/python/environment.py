@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farm.ecosystems.python.layout import OUT, SRC, SYSTEM_PATH, VENV, VENV_PYTHON, project_folder, venv_steps
+from farm.ecosystems.patches import patch_commands
+from farm.ecosystems.python.layout import OUT, SYSTEM_PATH, VENV, VENV_PYTHON, project_folder, venv_steps
+from farm.ecosystems.run import SRC
 from farm.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -89,4 +91,4 @@ def build_argv(plan: BuildPlan) -> tuple[str, ...]:
 
 def commands(plan: BuildPlan) -> tuple[tuple[str, ...], ...]:
     """Return the argument lists that the build step runs, in order."""
-    return (*(step.argv for step in venv_steps(plan.target)), build_argv(plan))
+    return (*patch_commands(plan), *(step.argv for step in venv_steps(plan.target)), build_argv(plan))

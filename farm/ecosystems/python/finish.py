@@ -11,10 +11,11 @@ from farm.ecosystems.python.archive import read_all
 from farm.ecosystems.python.environment import base_environment
 from farm.ecosystems.python.guards import guard_wheel
 from farm.ecosystems.python.inspect import only_wheel
-from farm.ecosystems.python.layout import OUT, SYSTEM_PATH, TOOLS, TOOLS_PYTHON, stage
-from farm.ecosystems.python.run import failure, last_words, run
+from farm.ecosystems.python.layout import OUT, SYSTEM_PATH, TOOLS, TOOLS_PYTHON
+from farm.ecosystems.python.run import run
 from farm.ecosystems.python.sboms import components, normalise
 from farm.ecosystems.python.wheel import COMPRESSOR, differences, write_canonical
+from farm.ecosystems.run import failure, last_words, stage
 from farm.errors import GuardError, PlatformTagError
 from farm.model.build import Artifact, FileNote
 from farm.sandbox.base import Mount, Step

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.python.target import python_version
+from farm.ecosystems.run import SRC, stage
 from farm.sandbox.base import Mount, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from farm.model.base import BlobRef
     from farm.model.lock import LockedFile
     from farm.model.plan import Target
     from farm.store.base import Vault
@@ -23,8 +23,6 @@ __all__ = [
     "GUEST",
     "INPUTS",
     "OUT",
-    "SOURCE_TAR",
-    "SRC",
     "SYSTEM_PATH",
     "TOOLS",
     "TOOLS_PYTHON",
@@ -33,17 +31,14 @@ __all__ = [
     "frontend_folder",
     "project_folder",
     "requirement_lines",
-    "stage",
     "stage_wheels",
     "venv_steps",
 ]
 
-SRC = "/src"
 OUT = "/out"
 VENV = "/work/venv"
 VENV_PYTHON = f"{VENV}/bin/python"
 INPUTS = "/inputs"
-SOURCE_TAR = "/source.tar"
 GUEST = "/farm-guest"
 """Small programs of farm that run in the sandbox (farm/ecosystems/python/guest)."""
 TOOLS = "/opt/farm-tools"
@@ -92,12 +87,6 @@ def stage_wheels(files: Iterable[LockedFile], vault: Vault, folder: Path) -> Mou
     requirements.write_text(text, encoding="utf-8")
     requirements.chmod(0o644)
     return Mount(folder, INPUTS)
-
-
-def stage(vault: Vault, ref: BlobRef, target: Path) -> None:
-    """Write the blob to `target` (digest checked), readable for the sandbox's user."""
-    vault.fetch(ref, target)
-    target.chmod(0o644)
 
 
 def venv_steps(target: Target, *, install: bool = True) -> tuple[Step, ...]:

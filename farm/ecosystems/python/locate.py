@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from farm.ecosystems.base import Located
 from farm.ecosystems.python.index import IndexClient, IndexFile, authorisation, plain_url, upstream_config
 from farm.errors import (
     InputDigestError,
@@ -16,15 +16,37 @@ from farm.errors import (
     SourcePinError,
     SourceUnavailableError,
 )
+from farm.source.download import fetch_url
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from farm.config import Settings
     from farm.model.lock import LockedFile
     from farm.model.plan import ArchivePin
 
-__all__ = ["fetch_locked", "find_file", "locate_sdist"]
+__all__ = ["Located", "fetch_locked", "fetch_sdist", "find_file", "locate_sdist"]
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where an archive can be fetched."""
+
+    url: str
+    filename: str
+    headers: Mapping[str, str]
+    """Request headers, credentials included; never logged, never recorded."""
+    ca_bundle: str = ""
+    """PEM file that the index was reached with, empty = the system's: the archive is fetched with the same."""
+
+
+def fetch_sdist(pin: ArchivePin, target: Path, settings: Settings) -> str:
+    """Fetch the sdist of `pin` and return its file name; raises like `locate_sdist` and `fetch_url`."""
+    located = locate_sdist(pin, settings)
+    there = pin.model_copy(update={"url": located.url})
+    fetch_url(there, target, headers=located.headers, bundle=located.ca_bundle)
+    return located.filename
 
 
 def locate_sdist(pin: ArchivePin, settings: Settings) -> Located:

@@ -16,15 +16,16 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from farm import log
+from farm.ecosystems.patches import patched_source
 from farm.ecosystems.python.backend import Backend
 from farm.ecosystems.python.basis import CONSTRAINTS, basis
 from farm.ecosystems.python.fetcher import Fetcher
 from farm.ecosystems.python.index import upstream_config
 from farm.ecosystems.python.metadata import check_identity
 from farm.ecosystems.python.resolver import Indexes, Pin, parse_requirements, resolve
-from farm.ecosystems.python.run import stage_source
 from farm.ecosystems.python.source import build_requires
 from farm.ecosystems.python.target import marker_environment
+from farm.ecosystems.run import stage_source
 from farm.errors import GuardError, ResolutionError
 from farm.model.lock import InputRole, Lock
 
@@ -50,6 +51,7 @@ def make_lock(plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lo
 
     Raises:
         ResolutionError: no solution in wheels, or a requirement that names an address.
+        PatchError: a patch of the recipe does not fit.
         BuildFailedError: the backend's hooks failed.
         GuardError: the backend's metadata is of another name or version.
         InputUnavailableError, InputMissingError, InputDigestError: an index does not hold what it promised.
@@ -108,7 +110,8 @@ class _Run:
 def _build_rounds(backend: Backend, indexes: Indexes, fetcher: Fetcher) -> _Build:
     plan, work = backend.plan, backend.ctx.work
     constraints = parse_requirements(plan.build.requires, f"{plan.recipe_path}: build.requires")
-    static = parse_requirements(build_requires(backend.source, plan.source.subdirectory), "[build-system].requires")
+    source = patched_source(plan, backend.ctx, backend.source)
+    static = parse_requirements(build_requires(source, plan.source.subdirectory), "[build-system].requires")
 
     def choose(requirements: Sequence[str]) -> tuple[Pin, ...]:
         return resolve(requirements, target=plan.target, indexes=indexes, work=work, constraints=constraints)

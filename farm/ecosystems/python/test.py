@@ -11,11 +11,11 @@ from farm.ecosystems.python.layout import (
     VENV_PYTHON,
     project_folder,
     requirement_lines,
-    stage,
     stage_wheels,
     venv_steps,
 )
-from farm.ecosystems.python.run import failure, last_words, run, stage_source
+from farm.ecosystems.python.run import run
+from farm.ecosystems.run import failure, last_words, stage, stage_source
 from farm.errors import PackageTestError
 from farm.model.build import TestReport
 from farm.sandbox.base import Step

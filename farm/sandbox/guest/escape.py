@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import socket
+import stat
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def collect(inputs: list[str], status: dict[str, str], unfiltered: str) -> dict[
     """Try to get out in every way that is known and report what happened; the host judges it.
 
     Args:
-        inputs: the read-only mounts.
+        inputs: the read-only mounts, the peer's socket included.
         status: what `process_status` gave before the guest restricted itself: later it would tell of that too.
         unfiltered: what `farm.sandbox.guest.sockets.restrict` returned.
     """
@@ -70,6 +71,7 @@ def collect(inputs: list[str], status: dict[str, str], unfiltered: str) -> dict[
         "unix": _unix_sockets(),
         "env": sorted(_initial_environment()),
         "writable": sorted(p for p in {*WRITE_PROBES, *inputs} if _writable(Path(p))),
+        "special": special_files(inputs),
         "mounts": _mounts(),
         "devices": sorted(os.listdir("/dev")),  # noqa: PTH208 - names, not paths
         "hardened": False,
@@ -206,6 +208,49 @@ def _writable(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def special_files(inputs: list[str]) -> dict[str, str]:
+    """Return what at and below `inputs` is more than content, path → kind.
+
+    Read-only mounts keep nobody from talking to a socket or a pipe, nor to a device.
+    """
+    found: dict[str, str] = {}
+    for path in inputs:
+        try:
+            mode = os.stat(path).st_mode  # noqa: PTH116 - the same for all below, which are text too
+        except OSError as error:
+            found[path] = _error_name(error)
+            continue
+        if stat.S_ISDIR(mode):
+            _look_below(path, found)
+        elif not stat.S_ISREG(mode):
+            found[path] = _kind(mode)
+    return {os.fsencode(path).decode("utf-8", "backslashreplace"): kind for path, kind in sorted(found.items())}
+
+
+def _look_below(top: str, found: dict[str, str]) -> None:
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif not (entry.is_symlink() or entry.is_file(follow_symlinks=False)):
+                        found[entry.path] = _kind(entry.stat(follow_symlinks=False).st_mode)
+        except OSError as error:
+            # What cannot be listed may hold anything, but only where it can be entered is it of use to anybody.
+            if os.access(folder, os.X_OK):
+                found[folder] = _error_name(error)
+
+
+def _kind(mode: int) -> str:
+    for test, word in ((stat.S_ISSOCK, "socket"), (stat.S_ISFIFO, "pipe")):
+        if test(mode):
+            return word
+    return "device"
 
 
 def _mounts() -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """The guest's way through one run.
 
 1. host → guest: what to probe; guest → host: a `P` frame with what the probe saw, before anything foreign is touched.
-2. host → guest, only when the host is content with the probe: the work (archives to unpack, steps to run).
+2. host → guest, only when the host is content with the probe: the work (archives to unpack, steps to run, the peer that
+   they may talk to).
 3. guest → host: an `E` frame for each entry of the output folder, then one `R` frame.
 
 Being process 1 has two uses: nothing inside can kill the guest, and when a step ends the guest can kill everything that
@@ -25,6 +26,7 @@ from typing import Any
 from farm.sandbox.guest.escape import collect, harden, process_status
 from farm.sandbox.guest.files import send_output, unpack
 from farm.sandbox.guest.limits import Watch
+from farm.sandbox.guest.relay import Relay
 from farm.sandbox.guest.sockets import restrict
 from farm.sandbox.guest.wire import receive, say, send
 
@@ -111,8 +113,7 @@ class Runner:
 
 
 def work(job: dict[str, Any], watch: Watch, env: dict[str, str]) -> dict[str, Any]:
-    """Unpack and run; return what the `R` frame says about it."""
-    answer: dict[str, Any] = {"exit_code": 0, "failed_step": "", "limit": ""}
+    """Unpack and run, with the relay to the peer if there is one; return what the `R` frame says about it."""
     runner = Runner(watch)
     for archive, target in job["unpack"]:
         try:
@@ -121,6 +122,21 @@ def work(job: dict[str, Any], watch: Watch, env: dict[str, str]) -> dict[str, An
             say(f"cannot unpack {archive} to {target}: {error}")
             full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
             return {"exit_code": 1, "failed_step": f"unpack {archive}", "limit": "disk" if full else watch.reached()}
+    if not job["peer"]:
+        return run_steps(job, runner, env)
+    try:
+        relay = Relay(job["peer"]["port"], job["peer"]["path"])
+        relay.start()
+    except (OSError, RuntimeError) as error:
+        say(f"the peer cannot be reached: {error}")
+        return {"exit_code": 1, "failed_step": "peer", "limit": watch.reached()}
+    with contextlib.closing(relay):
+        return run_steps(job, runner, env)
+
+
+def run_steps(job: dict[str, Any], runner: Runner, env: dict[str, str]) -> dict[str, Any]:
+    """Run the steps until one fails; return what the `R` frame says about it."""
+    answer: dict[str, Any] = {"exit_code": 0, "failed_step": "", "limit": ""}
     for step in job["steps"]:
         answer["exit_code"], answer["limit"] = runner.run(step, {**env, **job["env"], **step["env"]})
         if answer["exit_code"] or answer["limit"]:

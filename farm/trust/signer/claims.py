@@ -11,28 +11,25 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import InvalidWheelFilename, canonicalize_name, canonicalize_version, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from pydantic import ValidationError
 
 from farm.errors import SigningRefusedError
+from farm.languages import language
+from farm.model.plan import GitPin
 from farm.source.giturl import download_location
-from farm.source.scrub import without_credentials
+from farm.source.named import is_location
 from farm.trust.protocol import RUN_ID_PATTERN
 
 if TYPE_CHECKING:
     from farm.model.evidence import JobRecord, RunResult
-    from farm.model.plan import BuildPlan, Target
+    from farm.model.language import Language
+    from farm.model.plan import BuildPlan
 
 __all__ = ["check_filename", "check_job", "check_result"]
 
 _RUN_ID = re.compile(RUN_ID_PATTERN)
 _FUTURE_SECONDS = 300
 """How far a worker's clock may be ahead of the signer's."""
-_MAX_FILENAME = 255
-_ANY = "any"
-_MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
-"""Platform of a target → machine in wheel tags (PEP 600)."""
 
 
 def check_job(job: JobRecord, now: float) -> None:
@@ -55,6 +52,7 @@ def check_job(job: JobRecord, now: float) -> None:
             f"the plan of {job.plan.package} is for {target.interpreter} on {target.platform}, "
             f"its image for {image.interpreter} on {image.platform}"
         )
+    _check_plan(job.plan)
     _check_source(job)
     inputs = {file.filename: file.sha256 for file in job.inputs}
     for file in job.inputs:
@@ -62,10 +60,32 @@ def check_job(job: JobRecord, now: float) -> None:
             raise _invalid(f"the inputs hold {file.filename} with two digests")
 
 
+def _check_plan(plan: BuildPlan) -> None:
+    """Demand a plan that farm can have made, as far as what is decided by it later is concerned."""
+    spoken, package = _language(plan), plan.package
+    try:
+        normal = (spoken.naming.name(package.name), str(spoken.naming.version(package.version)))
+    except ValueError as error:
+        raise _invalid(f"{package} is no package: {error}") from error
+    if normal != (package.name, package.version):
+        raise _invalid(f"{package} is not spelled in normal form")
+    try:
+        spoken.options.model_validate(plan.build.options)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise _invalid(f"the options of {package} are not valid: {where}: {first['msg']}") from error
+    names = [patch.name for patch in plan.build.patches]
+    if len(set(names)) != len(names):
+        raise _invalid(f"the plan of {package} names a patch twice")
+    if plan.source.kind not in {"git", "url", spoken.archive.kind}:
+        raise _invalid(f"{package.ecosystem} has no sources of the kind {plan.source.kind}")
+
+
 def _check_source(job: JobRecord) -> None:
     """Demand that the source that was taken is the one that was pinned."""
     pin, snapshot = job.plan.source, job.snapshot
-    if pin.kind == "git":
+    if isinstance(pin, GitPin):
         strength, pinned, taken = "git", pin.commit, snapshot.commit
     else:
         strength, pinned, taken = "archive", pin.sha256, snapshot.origin_sha256
@@ -79,12 +99,9 @@ def _check_source(job: JobRecord) -> None:
 
 def _is_location(plan: BuildPlan, uri: str) -> bool:
     pin = plan.source
-    if pin.kind == "git":
+    if isinstance(pin, GitPin):
         return uri == download_location(pin.url, pin.commit, pin.tag)
-    if pin.kind == "url":
-        return uri == without_credentials(pin.url)
-    # Which spelling the archive's name has, only the index knows.
-    return re.fullmatch(rf"{re.escape(plan.package.purl)}(\?file_name=[A-Za-z0-9._%+-]+)?", uri) is not None
+    return is_location(pin, uri)
 
 
 def check_result(job: JobRecord, result: RunResult, now: float) -> None:
@@ -108,10 +125,16 @@ def check_result(job: JobRecord, result: RunResult, now: float) -> None:
         raise _invalid(
             f"the tests of {job.plan.package} are not those of its plan: {test.result} {test.reason}".strip()
         )
+    if _language(job.plan).tests_in_build and test.result == "passed":
+        # Where the build runs the tests, that some ran is all that "passed" can rest on.
+        if test.counts is None or test.counts.run <= test.counts.skipped:
+            raise _invalid(f"the tests of {job.plan.package} are said to have passed, but none ran")
+    elif test.counts is not None and not _language(job.plan).tests_in_build:
+        raise _invalid(f"the build of {job.plan.package} runs no tests, but the result counts some")
 
 
 def check_filename(job: JobRecord, filename: str) -> str:
-    """Demand that a file name (PEP 427) is one of the job's own package, version and target.
+    """Demand that a file name is one of the job's own package, version and target.
 
     Returns:
         The release that it names: equal for all names that are the same file to an installer.
@@ -119,43 +142,14 @@ def check_filename(job: JobRecord, filename: str) -> str:
     Raises:
         SigningRefusedError: it is not.
     """
-    package = job.plan.package
-    if package.ecosystem != "python":
-        raise SigningRefusedError(f"nothing is signed for the ecosystem {package.ecosystem!r}")
+    return _language(job.plan).release(job.plan, filename)
+
+
+def _language(plan: BuildPlan) -> Language:
     try:
-        name, version, build, tags = parse_wheel_filename(filename)
-        expected = Version(package.version)
-    except (InvalidWheelFilename, InvalidVersion) as error:
-        raise SigningRefusedError(f"{filename!r} is not the name of a wheel: {error}") from error
-    if "/" in filename or not filename.isascii() or not filename.isprintable() or len(filename) > _MAX_FILENAME:
-        raise SigningRefusedError(f"{filename!r} is not the name of a wheel")
-    if name != canonicalize_name(package.name) or version != expected:
-        raise SigningRefusedError(f"{filename} is not a file of {package}, which this run builds")
-    # Other spellings and build numbers are further files of the same release: installers would choose between them.
-    stem = f"{name.replace('-', '_')}-{version}-"
-    if build or not filename.startswith(stem):
-        raise SigningRefusedError(f"{filename} is not spelled in normal form: {stem}…")
-    _check_tags(job.plan.target, tags, filename)
-    return f"{name} {canonicalize_version(version)} {' '.join(sorted(map(str, tags)))}"
-
-
-def _check_tags(target: Target, tags: frozenset[Tag], filename: str) -> None:
-    """Demand that a wheel installs on the target (PEP 425); a universal one (py2.py3) may be for others too."""
-    number = re.fullmatch(r"cp3([0-9]{1,2})", target.interpreter)
-    arch = _MACHINES.get(target.platform)
-    if number is None or arch is None:
-        raise SigningRefusedError(f"nothing is signed for {target.interpreter} on {target.platform}")
-    version = (3, int(number[1]))
-    known = (
-        *cpython_tags(version, [target.interpreter], [_ANY]),
-        *compatible_tags(version, target.interpreter, [_ANY]),
-    )
-    runs = {(tag.interpreter, tag.abi) for tag in known}
-    fitting = {tag for tag in tags if (tag.interpreter, tag.abi) in runs}
-    for tag in tags:
-        native = re.fullmatch(rf"(linux|(many|musl)linux[0-9_]*)_{arch}", tag.platform)
-        if not (tag in fitting and native) and not (fitting and tag.platform == _ANY):
-            raise SigningRefusedError(f"{filename} is not for {target.interpreter} on {target.platform}: {tag}")
+        return language(plan.package.ecosystem)
+    except ValueError as error:
+        raise SigningRefusedError(f"nothing is signed for the ecosystem {plan.package.ecosystem!r}") from error
 
 
 def _seconds(timestamp: str) -> float:

@@ -51,7 +51,7 @@ def test_right_wheels_pass(tmp_path: Path) -> None:
 def test_exactly_one_wheel(names: list[str]) -> None:
     ref = BlobRef(sha256="0" * 64, size=1)
     artifacts = tuple(RawArtifact(filename=name, blob=ref) for name in names)
-    result = BuildResult(artifacts=artifacts, log=ref, probe="", usage=Usage(seconds=1))
+    result = BuildResult(commands=(), environment={}, artifacts=artifacts, log=ref, probe="", usage=Usage(seconds=1))
     with pytest.raises(GuardError, match="exactly one wheel"):
         only_wheel(plan_of("sample", "1.0"), result)
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from farm.languages import language
 from farm.recipe import rules
 from farm.recipe.document import MAX_BYTES, read_document
 from farm.recipe.load import read_text
-from farm.recipe.naming import naming_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +158,7 @@ def test_a_line_end_is_no_part_of_a_value(check: Callable[[str], str], text: str
 def test_a_line_end_is_no_part_of_a_name_or_tag() -> None:
     with pytest.raises(ValueError, match="no name"):
         rules.environment({"A\n": "1"})
-    assert not naming_of("python").tags("py3-none-any\n")
+    assert not language("python").naming.tags("py3-none-any\n")
     (problem,) = problems(GOOD.replace("a" * 40, '"' + "a" * 63 + '\\n"'))
     assert "full commit" in problem.message
 

@@ -11,6 +11,8 @@ from urllib.parse import urljoin
 
 import pytest
 
+from farm.ecosystems.python.repository.layout import LAYOUT
+from farm.ecosystems.python.repository.model import PublishedFile, file_key, record_key
 from farm.errors import FarmError, ImmutableError, PublisherBusyError, StoreUnavailableError, VerificationError
 from farm.model.base import BlobRef, sha256_bytes
 from farm.model.plan import PackageId
@@ -21,8 +23,6 @@ from farm.repository.model import (
     Publication,
     Published,
     PublishFile,
-    file_key,
-    record_key,
 )
 from farm.repository.publish import publish
 from farm.repository.published import verify_published
@@ -39,8 +39,10 @@ def vault() -> S3Vault:
     return S3Vault(MemoryStore())
 
 
-def go(publication: Publication, vault: S3Vault, store: MemoryStore, run: Path) -> Published:
-    return publish(publication, vault=vault, store=store, gate=FixedGate(), run_dir=run, work=run, wait=0)
+def go(publication: Publication, vault: S3Vault, store: MemoryStore, run: Path) -> Published[PublishedFile]:
+    return publish(
+        publication, layout=LAYOUT, vault=vault, store=store, gate=FixedGate(), run_dir=run, work=run, wait=0
+    )
 
 
 def assert_whole(store: MemoryStore) -> set[str]:
@@ -295,6 +297,7 @@ class TestTwoPublishers:
             try:
                 publish(
                     publications[n],
+                    layout=LAYOUT,
                     vault=vault,
                     store=store,
                     gate=FixedGate(),

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import httpx
 import pytest
 
+from farm.ecosystems.python.repository.layout import LAYOUT
+from farm.ecosystems.python.repository.model import PublishedFile, file_key, record_key
+from farm.ecosystems.python.repository.published import find_published
 from farm.errors import StoreUnavailableError, VerificationError
-from farm.repository.model import BUNDLE, Published, file_key, record_key
+from farm.repository.model import BUNDLE, Published
 from farm.repository.publish import publish
-from farm.repository.published import find_published, verify_published
+from farm.repository.published import verify_published
 from farm.store.s3 import S3Store
 from tests.fixtures_repository import FixedGate, make_wheel, publication_of
 
@@ -31,9 +34,9 @@ pytestmark = pytest.mark.services
 JSON_V1 = "application/vnd.pypi.simple.v1+json"
 
 
-def put(vault: S3Vault, store: ObjectStore, folder: Path, version: str = "1.0") -> Published:
+def put(vault: S3Vault, store: ObjectStore, folder: Path, version: str = "1.0") -> Published[PublishedFile]:
     publication = publication_of(vault, make_wheel(folder, version=version))
-    return publish(publication, vault=vault, store=store, gate=FixedGate(), run_dir=folder, work=folder)
+    return publish(publication, layout=LAYOUT, vault=vault, store=store, gate=FixedGate(), run_dir=folder, work=folder)
 
 
 def raw_get(index: IndexServer, target: str) -> tuple[int, bytes]:

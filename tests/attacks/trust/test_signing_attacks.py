@@ -174,10 +174,23 @@ def test_a_run_id_that_leaves_the_folder(target: Target, tmp_path: Path) -> None
     assert not list(tmp_path.rglob("escaped*"))
 
 
-def test_another_ecosystem(target: Target) -> None:
-    package = target.job.plan.package.model_copy(update={"ecosystem": "maven"})
-    token = target.open(plan=target.job.plan.model_copy(update={"package": package}))
-    refused(target.post(token), "nothing is signed for the ecosystem")
+@pytest.mark.parametrize(
+    ("package", "reason"),
+    [
+        ({"ecosystem": "cobol"}, "nothing is signed for the ecosystem 'cobol'"),
+        ({"ecosystem": "../python"}, "nothing is signed for the ecosystem"),
+        ({"ecosystem": "maven"}, "is no Maven name"),
+        ({"name": "Demo_Pkg"}, "normal form"),
+        ({"version": "one"}, "is no version"),
+        ({"version": "1.00"}, "normal form"),
+    ],
+)
+def test_a_package_that_no_language_has(target: Target, package: dict[str, str], reason: str) -> None:
+    other = target.job.plan.package.model_copy(update=package)
+    job = target.job.model_copy(update={"plan": target.job.plan.model_copy(update={"package": other})})
+    answer = target.http.request("POST", "/runs", content=job.canonical())
+    assert answer.status_code in {403, 422}
+    assert reason in answer.json()["error"]
 
 
 @pytest.mark.parametrize("path", ["/", "/keys", "/runs/run-1", "/runs/run-1/files/", "/authority/log.key", "/sign"])

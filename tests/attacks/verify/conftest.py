@@ -132,13 +132,14 @@ def facts_of(package: str) -> SbomFacts:
             definition=digest,
             platform="linux/amd64",
             interpreter="cp311",
-            python="3.11",
+            version="3.11",
             base="mmdebstrap:bookworm",
         ),
         inputs=(),
         environment={},
         commands=(("python", "-m", "build"),),
         rules="rules-1",
+        kind="wheel",
     )
 
 

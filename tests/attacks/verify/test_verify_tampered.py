@@ -148,7 +148,7 @@ def test_a_file_that_is_not_there_is_no_file_or_no_wheel(shelf: Shelf, tmp_path:
     os.mkfifo(pipe)
     loop = tmp_path / "loop-1.0-py3-none-any.whl"
     loop.symlink_to(loop)
-    other = tmp_path / "alpha.zip"
+    other = tmp_path / "alpha.rpm"
     shutil.copy(shelf.file(), other)
     for path in (tmp_path / "no-1.0-py3-none-any.whl", tmp_path, pipe, loop, other):
         verdict = verify(path, trust=shelf.farm.trust, identity=IDENTITY)

@@ -11,6 +11,7 @@ import pytest
 from farm.consumer.fetch import fetch_sidecars
 from farm.consumer.sidecars import BUNDLE, LIMIT, SUFFIXES
 from farm.errors import StoreUnavailableError, VerificationError
+from farm.model.base import sha256_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,3 +152,53 @@ def test_a_link_that_appears_in_the_meantime(
 def test_a_folder_that_is_not_there(index: str, tmp_path: Path) -> None:
     with pytest.raises(VerificationError, match="cannot be written"):
         fetch_sidecars(index, tmp_path / WHEEL, tmp_path / "absent")
+
+
+class TestByDigest:
+    """A jar's name does not say its group: the server is asked by digest."""
+
+    JAR = "sample-1.0.jar"
+
+    @pytest.fixture
+    def jar(self, site: Path, into: Path) -> Path:
+        files = site / "maven" / "org" / "sample" / "1.0"
+        files.mkdir(parents=True)
+        for suffix in SUFFIXES:
+            (files / f"{self.JAR}{suffix}").write_text(suffix)
+        path = into / self.JAR
+        path.write_bytes(b"jar")
+        self.answer(
+            site,
+            {"files": [{"url": "../maven/org/other/other-1.0.jar"}, {"url": f"../maven/org/sample/1.0/{self.JAR}"}]},
+        )
+        return path
+
+    def answer(self, site: Path, content: object) -> None:
+        (site / "sha256").mkdir(exist_ok=True)
+        (site / "sha256" / sha256_bytes(b"jar")).write_text(json.dumps(content))
+
+    @pytest.mark.parametrize("where", ["/maven/", "/simple", "/"])
+    def test_everything_beside_it_is_fetched_wherever_the_address_points(
+        self, index: str, jar: Path, where: str
+    ) -> None:
+        base = index.removesuffix("/simple")
+        assert fetch_sidecars(base + where, jar, jar.parent) == SUFFIXES
+        assert (jar.parent / f"{self.JAR}{BUNDLE}").read_text() == BUNDLE
+
+    def test_other_bytes_are_not_found(self, index: str, jar: Path) -> None:
+        jar.write_bytes(b"another jar")
+        with pytest.raises(VerificationError, match="no file with the digest"):
+            fetch_sidecars(index, jar, jar.parent)
+
+    @pytest.mark.parametrize(
+        "content", [[], {}, {"files": 1}, {"files": [1, {"url": 2}]}, {"files": [{"url": "../maven/evil.jar"}]}]
+    )
+    def test_an_answer_that_names_no_such_file(self, index: str, site: Path, jar: Path, content: object) -> None:
+        self.answer(site, content)
+        with pytest.raises(VerificationError):
+            fetch_sidecars(index, jar, jar.parent)
+        assert list(jar.parent.iterdir()) == [jar]
+
+    def test_a_jar_that_is_not_there(self, index: str, into: Path) -> None:
+        with pytest.raises(VerificationError, match="cannot be read"):
+            fetch_sidecars(index, into / self.JAR, into)

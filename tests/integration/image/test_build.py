@@ -166,7 +166,7 @@ def test_an_image_of_the_users_own_can_be_the_base(settings: Settings, image: Im
     folder.mkdir(parents=True)
     (folder / "requirements.txt").write_bytes((ROOT / "images" / "python311" / "requirements.txt").read_bytes())
     (folder / "image.toml").write_text(
-        f'schema = 1\nfrom = "{image.image_id}"\nplatform = "linux/amd64"\ninterpreter = "cp311"\npython = "3.11"\n'
+        f'schema = 1\nfrom = "{image.image_id}"\nplatform = "linux/amd64"\ninterpreter = "cp311"\nversion = "3.11"\n'
         'requirements = "requirements.txt"\nwheels = ["pip"]\n'
     )
     own = settings.model_copy(update={"images": folder.parent})
@@ -190,7 +190,7 @@ def test_a_base_that_is_not_there_is_named(settings: Settings, tmp_path: Path) -
     folder.mkdir()
     (folder / "requirements.txt").write_bytes((ROOT / "images" / "python311" / "requirements.txt").read_bytes())
     (folder / "image.toml").write_text(
-        f'schema = 1\nfrom = "sha256:{"0" * 64}"\nplatform = "linux/amd64"\ninterpreter = "cp311"\npython = "3.11"\n'
+        f'schema = 1\nfrom = "sha256:{"0" * 64}"\nplatform = "linux/amd64"\ninterpreter = "cp311"\nversion = "3.11"\n'
         'requirements = "requirements.txt"\n'
     )
 
@@ -205,7 +205,7 @@ def test_a_bootstrap_that_fails_names_its_log(settings: Settings, tmp_path: Path
     nowhere = tmp_path / "nowhere"
     (folder / "image.toml").write_text(
         f'schema = 1\nsuite = "bookworm"\nsources = ["deb copy:{nowhere} bookworm main"]\nplatform = "linux/amd64"\n'
-        'interpreter = "cp311"\npython = "3.11"\nrequirements = "requirements.txt"\n'
+        'interpreter = "cp311"\nversion = "3.11"\nrequirements = "requirements.txt"\n'
     )
 
     with pytest.raises(ImageBuildError, match="mmdebstrap failed") as caught:
@@ -220,7 +220,7 @@ def test_tools_with_another_hash_are_refused(settings: Settings, tmp_path: Path)
     folder.mkdir()
     (folder / "requirements.txt").write_text(f"packaging==26.3 --hash=sha256:{'0' * 64}\n")
     (folder / "image.toml").write_text(
-        'schema = 1\nsuite = "bookworm"\nplatform = "linux/amd64"\ninterpreter = "cp311"\npython = "3.11"\n'
+        'schema = 1\nsuite = "bookworm"\nplatform = "linux/amd64"\ninterpreter = "cp311"\nversion = "3.11"\n'
         'requirements = "requirements.txt"\n'
     )
 

@@ -12,7 +12,8 @@ import pytest
 
 from farm.config import Settings
 from farm.ecosystems.base import StepContext
-from farm.ecosystems.python import PythonEcosystem
+from farm.ecosystems.python.ecosystem import PythonEcosystem
+from farm.ecosystems.python.locate import locate_sdist
 from farm.errors import BlobMissingError
 from farm.image.builder import ensure_image
 from farm.model.base import BlobRef, sha256_bytes, sha256_file
@@ -20,6 +21,7 @@ from farm.model.source import SourceSnapshot
 from farm.sandbox.docker import DockerSandbox
 from farm.source.tree import scan, tree_digest, write_tar
 from farm.source.unpack import unpack
+from farm.store.cache import BlobCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,7 +86,8 @@ class Bench:
     def context(self) -> StepContext:
         work = self.folder / f"step-{next(self.counter)}"
         work.mkdir()
-        return StepContext(self.settings, self.vault, DockerSandbox(self.settings), self.image, work)
+        cache = BlobCache(self.vault, self.folder / "cache")
+        return StepContext(self.settings, self.vault, DockerSandbox(self.settings), self.image, work, cache)
 
     def project(self, files: Mapping[str, str]) -> SourceSnapshot:
         root = self.folder / f"project-{next(self.counter)}"
@@ -95,7 +98,7 @@ class Bench:
         return self.snapshot(root)
 
     def sdist(self, pin: ArchivePin) -> SourceSnapshot:
-        found = PythonEcosystem().locate(pin, self.settings)
+        found = locate_sdist(pin, self.settings)
         with httpx.Client(verify=ssl.create_default_context(), follow_redirects=True) as client:
             answer = client.get(found.url, headers=dict(found.headers)).raise_for_status()
         archive = self.folder / found.filename

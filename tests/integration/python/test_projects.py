@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from farm.ecosystems.python import PythonEcosystem
+from farm.ecosystems.python.ecosystem import PythonEcosystem
 from farm.ecosystems.python.guards import NO_NATIVE_CODE
 from farm.errors import BuildFailedError, GuardError, PackageTestError, ResolutionError, UnsafeArchiveError
 from farm.model.plan import BuildSpec, TestSpec, Waiver
@@ -91,7 +91,7 @@ def test_the_whole_way_twice_gives_the_same_bytes(bench: Bench, tmp_path: Path) 
     bench.vault.fetch(one.blob, path)
     with zipfile.ZipFile(path) as wheel:
         assert "sample-1.0.dist-info/sboms/farm.spdx.json" in wheel.namelist()
-    report = PYTHON.test(plan, snapshot, lock, (one,), bench.context())
+    report = PYTHON.test(plan, snapshot, lock, results[0], (one,), bench.context())
     assert report.result == "passed"
 
 
@@ -176,15 +176,18 @@ def test_failing_tests_are_clear_errors(bench: Bench, tests: TestSpec, words: st
     plan = plan_of("sample", "1.0", test=tests)
     snapshot = bench.project(BASE)
     lock = PYTHON.resolve(plan, snapshot, bench.context())
-    artifact = bench.finish(plan, snapshot, bench.build(plan, snapshot, lock))
+    built = bench.build(plan, snapshot, lock)
+    artifact = bench.finish(plan, snapshot, built)
     with pytest.raises(PackageTestError, match=words):
-        PYTHON.test(plan, snapshot, lock, (artifact,), bench.context())
+        PYTHON.test(plan, snapshot, lock, built, (artifact,), bench.context())
 
 
 def test_a_skipped_test_says_why(bench: Bench) -> None:
     plan = plan_of("sample", "1.0", test=TestSpec(skip_reason="needs a display"))
     snapshot = bench.project(BASE)
-    report = PYTHON.test(plan, snapshot, PYTHON.resolve(plan, snapshot, bench.context()), (), bench.context())
+    lock = PYTHON.resolve(plan, snapshot, bench.context())
+    built = bench.build(plan, snapshot, lock)
+    report = PYTHON.test(plan, snapshot, lock, built, (), bench.context())
     assert (report.result, report.reason) == ("skipped", "needs a display")
 
 

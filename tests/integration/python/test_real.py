@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from farm.ecosystems.python import PythonEcosystem
+from farm.ecosystems.python.ecosystem import PythonEcosystem
 from farm.errors import GuardError, InputDigestError
-from farm.model.plan import BuildSpec, TestSpec
+from farm.model.plan import ArchivePin, BuildSpec, TestSpec
 from tests.fixtures_python import plan_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def test_markupsafe(bench: Bench) -> None:
             requires=("pytest==8.4.2",),
         ),
     )
-    assert plan.source.kind == "pypi-sdist"
+    assert isinstance(plan.source, ArchivePin)
     snapshot = bench.sdist(plan.source)
     lock = PYTHON.resolve(plan, snapshot, bench.context())
     assert [(f.name, f.version) for f in lock.with_role("build", "backend")] == [("setuptools", "80.9.0")]
@@ -44,7 +44,7 @@ def test_markupsafe(bench: Bench) -> None:
     artifact = bench.finish(plan, snapshot, first)
     assert artifact.blob == bench.finish(plan, snapshot, second).blob
     assert artifact.filename.startswith("markupsafe-3.0.2-cp311-cp311-manylinux")
-    assert PYTHON.test(plan, snapshot, lock, (artifact,), bench.context()).result == "passed"
+    assert PYTHON.test(plan, snapshot, lock, first, (artifact,), bench.context()).result == "passed"
 
     pure = plan.model_copy(update={"build": plan.build.model_copy(update={"tags": "py3-none-any"})})
     with pytest.raises(GuardError, match="expects the tags"):

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from pypi_simple import PyPISimple
 
+from farm.ecosystems.python.repository.layout import LAYOUT
 from farm.model.base import sha256_bytes
 from farm.repository.model import BUNDLE, CYCLONEDX, PROVENANCE_BUNDLE, SPDX, Published
 from farm.repository.publish import publish, publish_trust_config
@@ -22,6 +23,8 @@ from tests.fixtures_repository import FixedGate, IndexServer, RcloneServer, make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from farm.ecosystems.python.repository.model import PublishedFile
 
 
 pytestmark = pytest.mark.services
@@ -35,7 +38,7 @@ class Site:
     """An index with `sample-lib` 1.0 and 1.1, where 1.1 needs `other-lib`."""
 
     index: IndexServer
-    published: Published
+    published: Published[PublishedFile]
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +46,16 @@ def site(s3_server: RcloneServer, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("site")
     store, vault = s3_server.store("site"), S3Vault(s3_server.store("site-vault"))
 
-    def put(name: str, version: str, requires: tuple[str, ...] = ()) -> Published:
+    def put(name: str, version: str, requires: tuple[str, ...] = ()) -> Published[PublishedFile]:
         made = make_wheel(folder, name, version, requires=requires)
         return publish(
-            publication_of(vault, made), vault=vault, store=store, gate=FixedGate(), run_dir=folder, work=folder
+            publication_of(vault, made),
+            layout=LAYOUT,
+            vault=vault,
+            store=store,
+            gate=FixedGate(),
+            run_dir=folder,
+            work=folder,
         )
 
     put("other-lib", "2.0")
@@ -59,7 +68,7 @@ def site(s3_server: RcloneServer, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
-def published(site: Site) -> Published:
+def published(site: Site) -> Published[PublishedFile]:
     return site.published
 
 
@@ -84,7 +93,9 @@ class TestClients:
         # PEP 658: the metadata of both came before the wheel of either.
         assert [".metadata" in line for line in asked] == [True, True, False, False]
 
-    def test_pip_download_with_required_hashes(self, site: Site, published: Published, tmp_path: Path) -> None:
+    def test_pip_download_with_required_hashes(
+        self, site: Site, published: Published[PublishedFile], tmp_path: Path
+    ) -> None:
         (record,) = published.files
         locked = tmp_path / "requirements.txt"
         locked.write_text(f"sample-lib==1.1 --hash=sha256:{record.blob.sha256}\n")
@@ -114,7 +125,7 @@ class TestClients:
         assert ".metadata" in site.index.log
 
     @pytest.mark.parametrize("accept", [JSON_V1, "text/html"])
-    def test_pypi_simple_reads_every_fact(self, site: Site, published: Published, accept: str) -> None:
+    def test_pypi_simple_reads_every_fact(self, site: Site, published: Published[PublishedFile], accept: str) -> None:
         (record,) = published.files
         with PyPISimple(site.index.simple, accept=accept) as client:
             assert client.get_index_page().projects == ["other-lib", "sample-lib"]
@@ -198,7 +209,7 @@ class TestPages:
 
 
 class TestFiles:
-    def test_whole(self, web: httpx.Client, file_url: str, published: Published) -> None:
+    def test_whole(self, web: httpx.Client, file_url: str, published: Published[PublishedFile]) -> None:
         answer = web.get(file_url)
         (record,) = published.files
         assert answer.status_code == 200
@@ -228,7 +239,7 @@ class TestFiles:
     def test_a_range_of_another_version_gets_the_whole(self, web: httpx.Client, file_url: str) -> None:
         assert web.get(file_url, headers={"Range": "bytes=0-1", "If-Range": '"other"'}).status_code == 200
 
-    def test_what_lies_beside_it(self, web: httpx.Client, file_url: str, published: Published) -> None:
+    def test_what_lies_beside_it(self, web: httpx.Client, file_url: str, published: Published[PublishedFile]) -> None:
         (record,) = published.files
         for suffix in (BUNDLE, PROVENANCE_BUNDLE, CYCLONEDX, SPDX, ".metadata"):
             answer = web.get(file_url + suffix)

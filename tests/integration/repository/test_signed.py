@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from farm.config import Settings, TrustSettings
+from farm.ecosystems.python.repository.layout import LAYOUT
+from farm.ecosystems.python.repository.model import METADATA, integrity_key
 from farm.errors import SignerUnavailableError, VerificationError
 from farm.model.evidence import Byproduct, JobRecord, RunResult
-from farm.repository.model import BUNDLE, CYCLONEDX, PROVENANCE_BUNDLE, Publication, PublishFile, integrity_key
+from farm.repository.model import BUNDLE, CYCLONEDX, PROVENANCE_BUNDLE, Publication, PublishFile
 from farm.repository.publish import publish
 from farm.repository.sigstore_gate import open_gate
 from farm.store.vault import S3Vault
@@ -85,11 +87,11 @@ def publication(settings: Settings, vault: S3Vault, tmp_path: Path) -> Publicati
             PublishFile(
                 filename=wheel.name,
                 blob=vault.put_file(wheel),
-                metadata=vault.put_bytes(metadata),
                 sidecars={
                     BUNDLE: vault.put_bytes(signed.signature.encode()),
                     PROVENANCE_BUNDLE: vault.put_bytes(signed.provenance.encode()),
                     CYCLONEDX: sbom,
+                    METADATA: vault.put_bytes(metadata),
                 },
             ),
         ),
@@ -101,7 +103,7 @@ def test_what_was_signed_is_published(
 ) -> None:
     store = MemoryStore()
     done = publish(
-        publication, vault=vault, store=store, gate=open_gate(settings), run_dir=tmp_path, work=tmp_path
+        publication, layout=LAYOUT, vault=vault, store=store, gate=open_gate(settings), run_dir=tmp_path, work=tmp_path
     )  # fmt: skip
     (record,) = done.files
     # What the index serves as PEP 740 provenance verifies again by itself.
@@ -126,7 +128,7 @@ class TestRefused:
         file = PublishFile.model_validate(publication.files[0].model_dump() | changes)
         edited = publication.model_copy(update={"files": (file,)})
         with pytest.raises(VerificationError):
-            publish(edited, vault=vault, store=store, gate=open_gate(settings), run_dir=run, work=run)
+            publish(edited, layout=LAYOUT, vault=vault, store=store, gate=open_gate(settings), run_dir=run, work=run)
         assert store.objects == {}
 
     def test_other_bytes(self, settings: Settings, publication: Publication, vault: S3Vault, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def image() -> ImageIdentity:
         definition=digest("e"),
         platform="linux/amd64",
         interpreter="cp311",
-        python="3.11",
+        version="3.11",
         packages=blob("6"),
         base="mmdebstrap:bookworm",
     )
@@ -204,6 +204,7 @@ def git_facts(git_snapshot: SourceSnapshot, image: ImageIdentity) -> SbomFacts:
         environment={"TZ": "UTC", "SOURCE_DATE_EPOCH": "1700000000"},
         commands=(("python", "-m", "build", "--no-isolation", "--wheel", "--outdir", "/out", "/src"),),
         rules="rules-1",
+        kind="wheel",
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFINITION = ImageDefinition.model_validate({
     "schema": 1, "name": "sample", "suite": "bookworm", "platform": "linux/amd64", "interpreter": "cp311",
-    "python": "3.11", "requirements": "requirements.txt",
+    "version": "3.11", "requirements": "requirements.txt",
 })  # fmt: skip
 STUBBORN = """
 import signal, subprocess, sys, time

@@ -2,13 +2,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+import platform
 import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from farm.errors import ImageBuildError
-from farm.image.debian import bootstrap_command, bootstrap_environment, host_sources
+from farm.image.debian import (
+    bootstrap_advice,
+    bootstrap_command,
+    bootstrap_environment,
+    debian_release,
+    host_sources,
+)
 from farm.image.definition import ImageDefinition
 from farm.image.derive import normalise_tar
 from farm.image.tools import download_command, download_environment, write_overlay
@@ -23,10 +31,19 @@ DEFINITION = ImageDefinition.model_validate({
     "suite": "bookworm",
     "platform": "linux/arm64",
     "interpreter": "cp311",
-    "python": "3.11",
+    "version": "3.11",
     "packages": ["make", "gcc"],
     "requirements": "requirements.txt",
     "wheels": ["pip"],
+})  # fmt: skip
+JDK = ImageDefinition.model_validate({
+    "schema": 1,
+    "name": "java",
+    "suite": "trixie",
+    "platform": "linux/amd64",
+    "interpreter": "jdk21",
+    "version": "21",
+    "packages": ["openjdk-21-jdk-headless", "python3"],
 })  # fmt: skip
 DEB822 = """
 # a comment
@@ -110,6 +127,60 @@ def test_the_older_format_counts_too(apt: Path) -> None:
 
 def test_a_host_without_the_suite_has_no_say(apt: Path) -> None:
     assert host_sources("trixie", apt) == ()
+    (apt / "sources.list").write_text(ONE_LINE)
+    assert host_sources("trixie", apt) == ()
+    assert host_sources("trixie", apt, "bullseye") == ()
+
+
+def test_another_release_comes_from_where_the_hosts_own_does(apt: Path) -> None:
+    (apt / "sources.list.d" / "debian.sources").write_text(DEB822.replace(" trixie", ""))
+
+    key = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+    assert host_sources("trixie", apt, "bookworm") == (
+        f"deb {key} http://mirror.example.org/debian trixie main",
+        f"deb {key} http://mirror.example.org/debian trixie-updates main",
+        "deb http://security.example.org/ trixie-security main",
+    )
+    assert host_sources("sid", apt, "bookworm") == (f"deb {key} http://mirror.example.org/debian sid main",)
+
+
+def test_what_the_host_has_for_the_release_itself_comes_first(apt: Path) -> None:
+    (apt / "sources.list.d" / "debian.sources").write_text(DEB822)
+
+    key = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+    assert host_sources("trixie", apt, "bookworm") == (f"deb {key} http://mirror.example.org/debian trixie main",)
+
+
+def test_the_key_of_one_release_becomes_that_of_the_other_and_no_third_party_gets_in(apt: Path) -> None:
+    keys = "/usr/share/keyrings/debian-archive"
+    (apt / "sources.list").write_text(
+        f"deb [signed-by={keys}-bookworm-stable.gpg] http://mirror.example.org/debian bookworm main\n"
+        "deb [signed-by=/etc/apt/keyrings/docker.gpg] http://docker.example.org/ bookworm main\n"
+    )
+
+    line = f"deb [signed-by={keys}-trixie-stable.gpg] http://mirror.example.org/debian trixie main"
+    assert host_sources("trixie", apt, "bookworm") == (line,)
+
+
+@pytest.mark.parametrize(
+    ("said", "release"),
+    [
+        ({"ID": "debian", "VERSION_CODENAME": "bookworm"}, "bookworm"),
+        ({"ID": "debian"}, ""),
+        ({"ID": "ubuntu", "ID_LIKE": "debian", "VERSION_CODENAME": "noble"}, ""),
+    ],
+)
+def test_only_a_debian_has_a_release(monkeypatch: pytest.MonkeyPatch, said: dict[str, str], release: str) -> None:
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: said)
+
+    assert debian_release() == release
+
+
+def test_missing_keys_of_a_newer_debian_are_told_with_the_way_to_them() -> None:
+    said = "W: GPG error: http://m trixie InRelease: ... because the public key is not available: NO_PUBKEY 6ED0E7B8"
+
+    assert "--only-upgrade debian-archive-keyring" in bootstrap_advice(said)
+    assert not bootstrap_advice("E: Unable to locate package gcc")
 
 
 @pytest.mark.usefixtures("_mmdebstrap")
@@ -138,6 +209,10 @@ def test_sources_of_the_definition_come_first(tmp_path: Path, apt: Path) -> None
     command = bootstrap_command(definition, tmp_path / "o", tmp_path / "t", environment={}, apt=apt)
 
     assert command[-2:] == [str(tmp_path / "t"), line]
+    bare = bootstrap_command(
+        definition.model_copy(update={"packages": ()}), tmp_path / "o", tmp_path / "t", environment={}, apt=apt
+    )
+    assert not any(word.startswith("--include") for word in bare)  # mmdebstrap refuses an empty list
     assert not any("CAInfo" in word for word in command)
 
 
@@ -191,6 +266,17 @@ def test_the_overlay_is_the_same_whatever_the_times(tmp_path: Path) -> None:
             for name in ("customise.py", "plan.json", "requirements.txt", "wheels/a.whl", "wheels/b.whl")
         ]
         assert all(m.uid == m.gid == 0 and m.mtime == DEFINITION.epoch for m in tar)
+
+
+def test_the_overlay_of_an_image_without_tools(tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    write_overlay(JDK, b"", tmp_path / "wheels", tmp_path / "overlay.tar")
+
+    with tarfile.open(tmp_path / "overlay.tar") as tar:
+        assert [m.name.rpartition("/")[2] for m in tar if m.isreg()] == ["customise.py", "plan.json"]
+        plan = tar.extractfile("opt/farm-image/plan.json")
+        assert plan is not None
+        assert json.load(plan) == {"interpreter": "jdk21", "tools": False, "version": "21", "wheels": []}
 
 
 def exported(mtime: int) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 
 from farm.errors import ImageBuildError, ImageMissingError
 from farm.image.builder import identity_of, image_tag
-from farm.image.definition import definition_digest, load_definition, read_requirements
+from farm.image.definition import definition_digest, image_names, load_definition, read_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +18,18 @@ schema = 1
 suite = "bookworm"
 platform = "linux/amd64"
 interpreter = "cp311"
-python = "3.11"
+version = "3.11"
 packages = ["gcc"]
 requirements = "requirements.txt"
 wheels = ["build", "Pyproject_Hooks"]
+"""
+JDK = """
+schema = 1
+suite = "trixie"
+platform = "linux/amd64"
+interpreter = "jdk21"
+version = "21"
+packages = ["openjdk-21-jdk-headless"]
 """
 BASE = "registry.example.org/base@sha256:" + "a" * 64
 
@@ -65,6 +73,12 @@ def test_an_image_by_digest_is_a_base(write: Callable[[str], Path]) -> None:
         ('["gcc"]', '["gcc", "--option=x"]', "packages.1"),
         ('["gcc"]', '["gcc,evil"]', "packages.0"),
         ("linux/amd64", "windows/amd64", "platform"),
+        ("cp311", "cp310", "do not belong together (cp311 would)"),
+        ("cp311", "jdk17", "do not belong together"),
+        ('version = "3.11"', 'version = "311"', "do not belong together"),
+        ('version = "3.11"', 'version = "3"', "do not belong together"),
+        ("cp311", "pypy311", "interpreter"),
+        ('requirements = "requirements.txt"\n', "", "requirements are the tools of a CPython image"),
         ("schema = 1", "schema = ", "image.toml"),
     ],
 )
@@ -76,6 +90,26 @@ def test_what_is_wrong_is_named(write: Callable[[str], Path], old: str, new: str
 
     assert word in caught.value.message
     assert "image.toml" in caught.value.message
+
+
+def test_an_image_for_a_jdk_needs_no_tools(write: Callable[[str], Path]) -> None:
+    folder = write(JDK)
+    definition = load_definition(folder)
+
+    assert (definition.interpreter, definition.version) == ("jdk21", "21")
+    assert read_requirements(definition, folder) == b""
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ('requirements = "requirements.txt"', "nowhere else"),
+        ('wheels = ["pip"]', "none to keep"),
+    ],
+)
+def test_python_tools_in_an_image_for_a_jdk_are_refused(write: Callable[[str], Path], more: str, word: str) -> None:
+    with pytest.raises(ImageBuildError, match=word):
+        load_definition(write(JDK + more))
 
 
 def test_an_unknown_image_names_those_that_are_there(write: Callable[[str], Path], tmp_path: Path) -> None:
@@ -108,12 +142,14 @@ def test_the_digest_follows_everything_an_image_is_made_of(write: Callable[[str]
     assert image_tag("sample", digest) == f"farm/sample:{digest[:12]}"
 
 
-def test_the_images_of_the_repository_can_be_read_and_every_tool_is_pinned() -> None:
-    folder = ROOT / "images" / "python311"
+@pytest.mark.parametrize("image", image_names(ROOT / "images"))
+def test_the_images_of_the_repository_can_be_read_and_every_tool_is_pinned(image: str) -> None:
+    folder = ROOT / "images" / image
     definition = load_definition(folder)
     requirements = read_requirements(definition, folder).decode()
 
-    assert definition.interpreter == "cp311"
+    assert definition.interpreter == {"python311": "cp311", "jdk17": "jdk17", "jdk21": "jdk21"}[image]
+    assert "python3" in definition.packages  # the sandbox's own program runs on it
     for name in definition.kept_wheels:
         assert f"{name}==" in requirements
     assert "://" not in requirements
@@ -129,7 +165,7 @@ INSPECTED: dict[str, Any] = {
             "farm.image.definition": "3" * 64,
             "farm.image.platform": "linux/amd64",
             "farm.image.interpreter": "cp311",
-            "farm.image.python": "3.11",
+            "farm.image.version": "3.11",
             "farm.image.base": "mmdebstrap:bookworm",
             "farm.image.packages": '{"sha256":"' + "4" * 64 + '","size":7}',
         }

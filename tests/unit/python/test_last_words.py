@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from farm.ecosystems.python.run import last_words
+from farm.ecosystems.run import last_words
 
 
 def test_the_last_words_of_foreign_code_do_not_command_the_terminal() -> None:

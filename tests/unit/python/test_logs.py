@@ -28,6 +28,7 @@ from farm.model.lock import Lock
 from farm.model.plan import TestSpec
 from farm.model.source import SourceSnapshot
 from farm.sandbox.base import SandboxResult
+from farm.store.cache import BlobCache
 from tests.fixtures_python import plan_of
 from tests.fixtures_source import MemoryVault
 
@@ -47,7 +48,7 @@ IMAGE = ImageIdentity(
     definition="0" * 64,
     platform="linux/amd64",
     interpreter="cp311",
-    python="3.11",
+    version="3.11",
     base="b",
 )
 
@@ -77,7 +78,8 @@ class Bench:
     def context(self, sandbox: Said) -> StepContext:
         work = self.folder / "work"
         work.mkdir()
-        return StepContext(Settings(data=self.folder / "data"), self.vault, sandbox, IMAGE, work)
+        cache = BlobCache(self.vault, self.folder / "cache")
+        return StepContext(Settings(data=self.folder / "data"), self.vault, sandbox, IMAGE, work, cache)
 
     @property
     def snapshot(self) -> SourceSnapshot:

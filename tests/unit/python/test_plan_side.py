@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from farm.ecosystems.python import PythonEcosystem
-from farm.ecosystems.python.basis import CONSTRAINTS, basis
+from farm.ecosystems.python.basis import CONSTRAINTS, basis, check
+from farm.ecosystems.python.environment import build_environment, commands
 from farm.ecosystems.python.lock import applicable
 from farm.ecosystems.python.resolver import _read_pylock, parse_requirements
 from farm.ecosystems.python.source import DEFAULT_REQUIRES, build_requires
@@ -32,13 +32,12 @@ SNAPSHOT = SourceSnapshot(
 )  # fmt: skip
 IMAGE = ImageIdentity(
     name="python311", image_id="sha256:x", digest="3" * 64, layers=(), definition="4" * 64, platform="linux/amd64",
-    interpreter="cp311", python="3.11", base="x",
+    interpreter="cp311", version="3.11", base="x",
 )  # fmt: skip
-PYTHON = PythonEcosystem()
 
 
 def test_the_fixed_environment() -> None:
-    env = PYTHON.environment(plan_of("sample", "1.0"), SNAPSHOT)
+    env = build_environment(plan_of("sample", "1.0"), SNAPSHOT)
     assert env["SOURCE_DATE_EPOCH"] == "1700000000"
     assert "-ffile-prefix-map=/src=." in env["CFLAGS"]
     assert {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}.items() <= env.items()
@@ -46,25 +45,23 @@ def test_the_fixed_environment() -> None:
 
 
 def test_the_recipe_adds_to_flags_and_overrides_nothing() -> None:
-    env = PYTHON.environment(
-        plan_of("s", "1", build=BuildSpec(image="i", env={"CFLAGS": "-O1", "FLAG": "x"})), SNAPSHOT
-    )
+    env = build_environment(plan_of("s", "1", build=BuildSpec(image="i", env={"CFLAGS": "-O1", "FLAG": "x"})), SNAPSHOT)
     assert env["CFLAGS"].startswith("-ffile-prefix-map")
     assert env["CFLAGS"].endswith(" -O1")
     assert env["FLAG"] == "x"
     for key in ("PATH", "SOURCE_DATE_EPOCH", "PYTHONHASHSEED", "HOME"):
         with pytest.raises(RecipeError, match=key):
-            PYTHON.environment(plan_of("s", "1", build=BuildSpec(image="i", env={key: "x"})), SNAPSHOT)
+            build_environment(plan_of("s", "1", build=BuildSpec(image="i", env={key: "x"})), SNAPSHOT)
 
 
 def test_an_epoch_of_the_recipe_counts() -> None:
     plan = plan_of("s", "1", build=BuildSpec(image="i", source_date_epoch=400000000))
-    assert PYTHON.environment(plan, SNAPSHOT)["SOURCE_DATE_EPOCH"] == "400000000"
+    assert build_environment(plan, SNAPSHOT)["SOURCE_DATE_EPOCH"] == "400000000"
 
 
 def test_commands_are_argument_lists_with_the_settings_in_order() -> None:
     settings: dict[str, str | tuple[str, ...]] = {"z": "1", "a": ("2", "3; rm -rf /")}
-    *_, build = PYTHON.commands(plan_of("s", "1", build=BuildSpec(image="i", config_settings=settings)))
+    *_, build = commands(plan_of("s", "1", build=BuildSpec(image="i", config_settings=settings)))
     assert build[1:5] == ("-m", "build", "--wheel", "--no-isolation")
     assert build[-4:] == (
         "--config-setting=a=2", "--config-setting=a=3; rm -rf /", "--config-setting=z=1", "/src",
@@ -189,7 +186,7 @@ def lock() -> Lock:
 
 
 def test_a_fresh_lock_holds() -> None:
-    PYTHON.check_lock(PLAN, SNAPSHOT, IMAGE, Lock.model_validate_json(lock().canonical()))
+    check(PLAN, SNAPSHOT, IMAGE, Lock.model_validate_json(lock().canonical()))
 
 
 def changed_build(**values: object) -> BuildSpec:
@@ -210,21 +207,21 @@ def changed_build(**values: object) -> BuildSpec:
 )
 def test_a_stale_lock_says_what_changed_and_names_the_command(update: dict[str, object], word: str) -> None:
     with pytest.raises(LockStaleError, match=word) as caught:
-        PYTHON.check_lock(PLAN.model_copy(update=update), SNAPSHOT, IMAGE, lock())
+        check(PLAN.model_copy(update=update), SNAPSHOT, IMAGE, lock())
     assert "farm lock python/sample" in caught.value.remedy
 
 
 def test_another_source_or_interpreter_is_stale() -> None:
     with pytest.raises(LockStaleError, match="source tree"):
-        PYTHON.check_lock(PLAN, SNAPSHOT.model_copy(update={"tree_digest": "9" * 64}), IMAGE, lock())
+        check(PLAN, SNAPSHOT.model_copy(update={"tree_digest": "9" * 64}), IMAGE, lock())
     with pytest.raises(LockStaleError, match="interpreter"):
-        PYTHON.check_lock(PLAN, SNAPSHOT, IMAGE.model_copy(update={"interpreter": "cp312"}), lock())
+        check(PLAN, SNAPSHOT, IMAGE.model_copy(update={"interpreter": "cp312"}), lock())
 
 
 def test_an_edited_lock_is_stale() -> None:
     edited = lock().model_copy(update={"requirements": {**lock().requirements, "backend": ("evil",)}})
     with pytest.raises(LockStaleError, match="lock file itself"):
-        PYTHON.check_lock(PLAN, SNAPSHOT, IMAGE, edited)
+        check(PLAN, SNAPSHOT, IMAGE, edited)
     other = FILE.model_copy(update={"filename": "evil-1.0-py3-none-any.whl"})
     with pytest.raises(LockStaleError, match=r"evil-1\.0"):
-        PYTHON.check_lock(PLAN, SNAPSHOT, IMAGE, lock().model_copy(update={"files": (other,)}))
+        check(PLAN, SNAPSHOT, IMAGE, lock().model_copy(update={"files": (other,)}))

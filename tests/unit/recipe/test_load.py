@@ -39,7 +39,7 @@ def test_good_recipe_has_no_problems(good: str) -> None:
         ("  image: python311\n", "", "10:1: 'image' is missing"),
         ("[sample_lib]", "sample_lib", "15:12: test.imports: expected a list, found text"),
         ("schema: 1", "schema: 2", "1:9: schema: input should be 1"),
-        ("ecosystem: python", "ecosystem: pyhton", "2:12: unknown ecosystem 'pyhton' (known: python); did you mean '"),
+        ("ecosystem: python", "ecosystem: pyhton", "2:12: unknown ecosystem 'pyhton' (known: maven, python); did"),
         ("name: sample-lib", "name: Sample_Lib", "3:7: the name 'Sample_Lib' is not in its normal form; did you"),
         ('"1.4.2":', "1.4:", "8:3: the key 1.4 is not text for YAML: put it into quotes"),
         ('"1.4.2":', '"1.4.x":', "8:3: '1.4.x' is no version (PEP 440)"),

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypi_simple import IndexPage, ProjectPage
 
+from farm.ecosystems.python.repository.model import PublishedFile, file_key
+from farm.ecosystems.python.repository.pages import project_html, project_json, root_html, root_json, with_base
 from farm.model.base import BlobRef
 from farm.model.plan import PackageId
-from farm.repository.model import PublishedFile, file_key
-from farm.repository.pages import project_html, project_json, root_html, root_json, with_base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

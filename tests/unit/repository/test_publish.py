@@ -5,25 +5,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from farm.errors import BlobMissingError, ImmutableError, TrustRootError, VerificationError
-from farm.model.plan import PackageId
-from farm.repository.model import (
-    BUNDLE,
-    CYCLONEDX,
+from farm.ecosystems.python.repository.layout import LAYOUT
+from farm.ecosystems.python.repository.model import (
     METADATA,
-    PROVENANCE_BUNDLE,
     ROOT_JSON,
-    SPDX,
-    TRUST_KEY,
-    Publication,
-    Published,
+    PublishedFile,
     file_key,
     integrity_key,
     record_key,
     release_of,
 )
+from farm.ecosystems.python.repository.published import find_published
+from farm.errors import BlobMissingError, ImmutableError, TrustRootError, VerificationError
+from farm.model.plan import PackageId
+from farm.repository.model import BUNDLE, CYCLONEDX, PROVENANCE_BUNDLE, SPDX, TRUST_KEY, Publication, Published
 from farm.repository.publish import publish, publish_trust_config
-from farm.repository.published import find_published, verify_published
+from farm.repository.published import verify_published
 from farm.store.vault import S3Vault
 from tests.fixtures_repository import FixedGate, MemoryStore, make_wheel, publication_of
 
@@ -36,8 +33,10 @@ def vault() -> S3Vault:
     return S3Vault(MemoryStore())
 
 
-def go(publication: Publication, vault: S3Vault, store: MemoryStore, tmp_path: Path) -> Published:
-    return publish(publication, vault=vault, store=store, gate=FixedGate(), run_dir=tmp_path, work=tmp_path, wait=0)
+def go(publication: Publication, vault: S3Vault, store: MemoryStore, tmp_path: Path) -> Published[PublishedFile]:
+    return publish(
+        publication, layout=LAYOUT, vault=vault, store=store, gate=FixedGate(), run_dir=tmp_path, work=tmp_path, wait=0
+    )
 
 
 def test_everything_is_written_in_an_order_that_never_shows_a_gap(vault: S3Vault, tmp_path: Path) -> None:

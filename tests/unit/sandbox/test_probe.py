@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from farm.errors import IsolationError
+from farm.model.evidence import Verdict
 from farm.sandbox.guest import escape
 from farm.sandbox.probe import Expectation, judge
 
@@ -53,6 +56,7 @@ GOOD: dict[str, Any] = {
     "unix": [],
     "env": ["HOME", "HOSTNAME", "PATH"],
     "writable": [],
+    "special": {},
     "mounts": [
         mount("/", "ro", "relatime", kind="overlay", propagation=("master:2",)),
         mount("/proc", "rw", kind="proc"),
@@ -114,6 +118,11 @@ WEAKENED = {
     "environment": (also("env", "AWS_SECRET_ACCESS_KEY"), "AWS_SECRET_ACCESS_KEY"),
     "root writable": (also("writable", "/etc"), "/etc can be written"),
     "input writable": (also("writable", "/in/a"), "/in/a can be written"),
+    "socket among the inputs": (put("special", "/in/a/s", value="socket"), '"/in/a/s" is no file'),
+    "pipe among the inputs": (put("special", "/in/a/p", value="pipe"), '"/in/a/p" is no file'),
+    "input is a socket": (put("special", "/in/a", value="socket"), '"/in/a" is no file'),
+    "input that cannot be looked at": (put("special", "/in/a", value="EACCES"), "EACCES"),
+    "a peer's socket without a peer": (also("mounts", mount("/run/peer.sock", "ro")), "/run/peer.sock is mounted from"),
     "pid shared": (put("pid", value=4711), "process 4711"),
     "root": (put("uids", value=[1000, 1000, 0]), "user ids"),
     "group": (put("gids", value=[0, 1000]), "group ids"),
@@ -139,6 +148,7 @@ WEAKENED = {
 }
 MALFORMED = {
     "missing": without("interfaces"),
+    "inputs not looked at": without("special"),
     "unknown": put("more", value=1),
     "string for number": put("pid", value="1"),
     "boolean for number": put("uids", value=[True, 1000, 1000]),
@@ -169,6 +179,67 @@ def test_anything_that_gets_through_is_named(name: str) -> None:
 
     assert word in caught.value.message
     assert len(caught.value.details["findings"]) == 1
+
+
+PEER = "/run/peer.sock"
+WITH_PEER = dataclasses.replace(EXPECTED, peer=PEER)
+
+
+def good_with_peer() -> dict[str, Any]:
+    facts = copy.deepcopy(GOOD)
+    facts["special"] = {PEER: "socket"}
+    facts["mounts"].append(mount(PEER, "ro", kind="ext4"))
+    return facts
+
+
+OF_PEER = {
+    "not mounted": (without("mounts", -1), "/run/peer.sock is not the mount"),
+    "not there": (without("special", PEER), "is no socket"),
+    "a pipe": (put("special", PEER, value="pipe"), "is no socket: pipe"),
+    "cannot be looked at": (put("special", PEER, value="ENOENT"), "is no socket: ENOENT"),
+    "writable": (put("mounts", -1, "options", value=["rw"]), "not mounted read-only"),
+    "shared": (put("mounts", -1, "propagation", value=["shared:1"]), "propagate"),
+    "covered": (also("mounts", mount(PEER, "ro")), "more than once"),
+    "its folder too": (also("mounts", mount("/run", "ro")), "/run is mounted from outside"),
+    "a second one": (also("mounts", mount("/run/other.sock", "ro")), "/run/other.sock is mounted from outside"),
+    "a second one in an input": (put("special", "/in/a/s", value="socket"), '"/in/a/s" is no file'),
+}
+
+
+def test_with_a_peer_the_verdict_names_it_and_is_otherwise_the_same() -> None:
+    verdict = judge(json.dumps(good_with_peer()).encode(), WITH_PEER)
+
+    assert verdict == judge(json.dumps(GOOD).encode(), EXPECTED) + "; one peer: recorder"
+    assert TypeAdapter(Verdict).validate_python(verdict) == verdict
+
+
+@pytest.mark.parametrize("name", OF_PEER)
+def test_a_peer_is_one_socket_and_nothing_else(name: str) -> None:
+    change, word = OF_PEER[name]
+    facts = good_with_peer()
+    change(facts)
+
+    with pytest.raises(IsolationError, match="got through") as caught:
+        judge(json.dumps(facts).encode(), WITH_PEER)
+
+    assert word in caught.value.message
+    assert len(caught.value.details["findings"]) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in WEAKENED if not name.startswith("a peer's")])
+def test_a_peer_excuses_nothing(name: str) -> None:
+    facts = good_with_peer()
+    WEAKENED[name][0](facts)
+
+    with pytest.raises(IsolationError) as caught:
+        judge(json.dumps(facts).encode(), WITH_PEER)
+
+    assert WEAKENED[name][1] in caught.value.message
+
+
+def test_a_peer_that_was_not_asked_for_is_a_finding() -> None:
+    with pytest.raises(IsolationError, match="mounted from outside"):
+        judge(json.dumps(good_with_peer()).encode(), EXPECTED)
 
 
 @pytest.mark.parametrize("name", MALFORMED)

@@ -6,22 +6,18 @@ A page is written after every file that it names: a reader never follows a link 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from farm.errors import PublisherBusyError
-from farm.repository import pages
-from farm.repository.model import RECORDS, ROOT_HTML, ROOT_JSON, SIMPLE, page_keys
-from farm.repository.negotiate import HTML_V1, JSON_V1
-from farm.repository.published import project_records
+from farm.ecosystems.python.repository import pages
+from farm.ecosystems.python.repository.model import RECORDS, ROOT_HTML, ROOT_JSON, SIMPLE, page_keys
+from farm.ecosystems.python.repository.negotiate import HTML_V1, JSON_V1
+from farm.ecosystems.python.repository.published import project_records
+from farm.repository.settle import until_stable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from farm.store.objects import ObjectStore
 
 __all__ = ["refresh_project", "refresh_root"]
-
-_ROUNDS: Final = 8
 
 
 def refresh_project(store: ObjectStore, name: str) -> None:
@@ -41,7 +37,7 @@ def refresh_project(store: ObjectStore, name: str) -> None:
         _write(store, html, pages.project_html(name, records), HTML_V1)
         _write(store, plain, pages.project_json(name, records), JSON_V1)
 
-    _until_stable(listing, write, f"the pages of {name}")
+    until_stable(listing, write, f"the pages of {name}")
 
 
 def refresh_root(store: ObjectStore) -> None:
@@ -56,19 +52,7 @@ def refresh_root(store: ObjectStore) -> None:
         _write(store, ROOT_HTML, pages.root_html(names), HTML_V1)
         _write(store, ROOT_JSON, pages.root_json(names), JSON_V1)
 
-    _until_stable(listing, write, "the root page")
-
-
-def _until_stable(listing: Callable[[], object], write: Callable[[], None], what: str) -> None:
-    before = listing()
-    for _ in range(_ROUNDS):
-        write()
-        after = listing()
-        if after == before:
-            return
-        before = after
-    msg = f"{what} could not be settled: other publishers kept writing"
-    raise PublisherBusyError(msg)
+    until_stable(listing, write, "the root page")
 
 
 def _write(store: ObjectStore, key: str, data: bytes, content_type: str) -> None:

@@ -16,13 +16,13 @@ from urllib.parse import quote
 
 from packaging.version import Version
 
+from farm.ecosystems.python.repository.model import METADATA, file_key, integrity_key
 from farm.model.base import canonical_json
-from farm.repository.model import METADATA, file_key, integrity_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from farm.repository.model import PublishedFile
+    from farm.ecosystems.python.repository.model import PublishedFile
 
 __all__ = ["API_VERSION", "project_html", "project_json", "root_html", "root_json", "with_base"]
 

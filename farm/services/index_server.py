@@ -1,4 +1,4 @@
-"""`python -m farm.repository.serve --port N`: the index as a process of its own."""
+"""`python -m farm.services.index_server --port N`: the repositories of all languages as a process of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from farm.config import load_settings
+from farm.ecosystems.repositories import layouts
 from farm.repository.app import create_app
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def application(settings: Settings) -> Starlette:
 
         return open_store(settings, settings.s3.repository_bucket)
 
-    return create_app(open_repository)
+    return create_app(open_repository, layouts())
 
 
 def serve(settings: Settings, *, host: str = "127.0.0.1", port: int) -> None:
@@ -39,7 +40,7 @@ def serve(settings: Settings, *, host: str = "127.0.0.1", port: int) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and serve."""
-    parser = argparse.ArgumentParser(prog="python -m farm.repository.serve", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m farm.services.index_server", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
     chosen = parser.parse_args(argv)

@@ -11,8 +11,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from farm.ecosystems.python.repository.model import release_of
 from farm.errors import VerificationError
-from farm.repository.model import release_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
-from farm.consumer.sidecars import LIMIT
 from farm.errors import VerificationError
+from farm.evidence.sbom import DOCUMENT_LIMIT as LIMIT
 from farm.evidence.sbom import SbomFormat, embedded_name
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["embedded_documents"]
 
 
-def embedded_documents(wheel: BinaryIO) -> dict[SbomFormat, bytes]:
-    """Return the documents that farm embeds, in every format.
+def embedded_documents(wheel: BinaryIO) -> dict[str, bytes]:
+    """Return the documents that farm embeds, in every format, by the suffix of their sidecars.
 
     Args:
         wheel: the open wheel, seekable.
@@ -29,7 +29,7 @@ def embedded_documents(wheel: BinaryIO) -> dict[SbomFormat, bytes]:
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
-            return {kind: _document(archive, embedded_name(kind)) for kind in SbomFormat}
+            return {kind.value: _document(archive, embedded_name(kind)) for kind in SbomFormat}
     except (
         zipfile.BadZipFile,
         zlib.error,

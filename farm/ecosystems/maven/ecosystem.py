@@ -1,0 +1,95 @@
+"""The Maven ecosystem: each method hands over to the module of its step, which it imports then."""
+# ruff: noqa: PLC0415 - a build that finds its result in the vault loads no HTTP client and no XML parser
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from farm.config import Settings
+    from farm.ecosystems.base import StepContext
+    from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
+    from farm.model.lock import Lock, LockedFile
+    from farm.model.plan import ArchivePin, BuildPlan
+    from farm.model.source import SourceSnapshot
+
+__all__ = ["ECOSYSTEM", "MavenEcosystem"]
+
+
+class MavenEcosystem:
+    """See `farm.ecosystems.base.Ecosystem` for what each method takes, returns and raises."""
+
+    name = "maven"
+    index_path = "maven/"
+
+    def fetch_archive(self, pin: ArchivePin, target: Path, settings: Settings) -> str:
+        """Fetch a source release."""
+        from farm.ecosystems.maven.fetch import fetch_source
+
+        return fetch_source(pin, target, settings)
+
+    def resolve(self, plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lock:
+        """Record the build."""
+        from farm.ecosystems.maven.lock import make_lock
+
+        return make_lock(plan, snapshot, ctx)
+
+    def check_lock(self, plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock: Lock) -> None:
+        """Raise LockStaleError when the lock is of something else."""
+        from farm.ecosystems.maven.basis import check
+
+        check(plan, snapshot, image, lock)
+
+    def fetch_input(self, file: LockedFile, target: Path, settings: Settings, own_index: str) -> None:
+        """Fetch one locked file."""
+        from farm.ecosystems.maven.fetch import fetch_locked
+
+        fetch_locked(file, target, settings, own_index)
+
+    def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
+        """Replay the recorded goals."""
+        from farm.ecosystems.maven.build import build_jars
+
+        return build_jars(plan, snapshot, lock, ctx)
+
+    def inspect(self, plan: BuildPlan, result: BuildResult, ctx: StepContext) -> tuple[FileNote, ...]:
+        """Run the guards."""
+        from farm.ecosystems.maven.inspect import inspect_result
+
+        return inspect_result(plan, result, ctx)
+
+    def finish(
+        self,
+        plan: BuildPlan,
+        snapshot: SourceSnapshot,
+        result: BuildResult,
+        embed: Callable[[Artifact], Mapping[str, bytes]],
+        ctx: StepContext,
+    ) -> tuple[Artifact, ...]:
+        """Describe what was deployed; its bytes stay as they are."""
+        from farm.ecosystems.maven.finish import finish_files
+
+        del snapshot, embed  # the SBOM documents of a jar lie beside it
+        return finish_files(plan, result, ctx)
+
+    def test(
+        self,
+        plan: BuildPlan,
+        snapshot: SourceSnapshot,
+        lock: Lock,
+        result: BuildResult,
+        artifacts: tuple[Artifact, ...],
+        ctx: StepContext,
+    ) -> TestReport:
+        """Report the tests that ran in the build."""
+        from farm.ecosystems.maven.finish import report_tests
+
+        del snapshot, lock, artifacts, ctx
+        return report_tests(plan, result)
+
+
+ECOSYSTEM = MavenEcosystem()
+"""What `Runtime.ecosystem` finds."""

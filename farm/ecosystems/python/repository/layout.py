@@ -1,0 +1,146 @@
+"""The Python index as `farm.repository` sees it: see `farm.repository.layout.Layout` for what each method does.
+
+Starlette, and what only the server or only the publisher needs, is imported when it is used.
+"""
+# ruff: noqa: PLC0415 - for the reason above
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from farm.ecosystems.python.repository import snippets
+from farm.ecosystems.python.repository.model import METADATA, ROOT_JSON, PublishedFile, release_of
+from farm.ecosystems.python.repository.published import find_published, published_names, read_record
+from farm.errors import GuardError, ImmutableError, VerificationError
+from farm.model.plan import PackageId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from starlette.routing import BaseRoute
+
+    from farm.model.base import BlobRef
+    from farm.model.build import Artifact
+    from farm.model.plan import BuildPlan
+    from farm.repository.layout import Guide, PassedFile, Section
+    from farm.repository.model import Publication, PublishFile
+    from farm.store.base import Vault
+    from farm.store.objects import ObjectStore
+
+__all__ = ["LAYOUT", "PythonLayout"]
+
+
+class PythonLayout:
+    """One record per wheel; pages of the simple API are made from the records."""
+
+    ecosystem = "python"
+    own_parts = frozenset({METADATA})
+
+    def declared(self, plan: BuildPlan) -> tuple[str, ...]:
+        """Return the package's name: a build puts out wheels of one project."""
+        return (plan.package.name,)
+
+    def parts(self, artifact: Artifact) -> Mapping[str, BlobRef]:
+        """Return the core metadata (PEP 658)."""
+        if artifact.metadata is None:
+            raise GuardError(f"{artifact.filename} came out of the finish step without its core metadata")
+        return {METADATA: artifact.metadata}
+
+    def admit(self, publication: Publication) -> tuple[PublishFile, ...]:
+        """Return the files by name; no name twice, and all of the package that is said."""
+        package = publication.package
+        seen: dict[object, str] = {}
+        for file in publication.files:
+            release = release_of(file.filename)
+            if file.path:
+                raise VerificationError(f"{file.filename} has a path ({file.path}); wheels lie by digest and name")
+            if release.project != package.name or not _same_version(release.version, package.version):
+                raise VerificationError(f"{file.filename} is not a file of {package}")
+            if other := seen.get(release):
+                raise VerificationError(f"{file.filename} and {other} are the same file to an installer")
+            seen[release] = file.filename
+        return tuple(sorted(publication.files, key=lambda file: file.filename))
+
+    def records(self, publication: Publication, files: Sequence[PassedFile], vault: Vault) -> tuple[PublishedFile, ...]:
+        """Return a record for each wheel, its core metadata held against the wheel."""
+        return tuple(_record(publication, item, vault) for item in files)
+
+    def published(self, store: ObjectStore, records: Sequence[PublishedFile]) -> dict[str, PublishedFile]:
+        """Return the records that are there; another spelling of a published name is refused too."""
+        name = records[0].package.name
+        spellings = {release_of(filename): filename for filename in published_names(store, name)}
+        known: dict[str, PublishedFile] = {}
+        for wanted in records:
+            filename, blob = wanted.filename, wanted.blob
+            spelled = spellings.get(release_of(filename))
+            if spelled is None:
+                continue
+            record = read_record(store, name, spelled)
+            if record is None or spelled != filename or record.blob != blob:
+                there = "unknown bytes" if record is None else f"SHA-256 {record.blob.sha256}"
+                msg = (
+                    f"{spelled} is published with {there}; {filename} with SHA-256 {blob.sha256} cannot take its place"
+                )
+                raise ImmutableError(msg, details={"published": spelled, "filename": filename, "sha256": blob.sha256})
+            known[wanted.key] = record
+        return known
+
+    def refresh(self, store: ObjectStore, records: Sequence[PublishedFile], check: Callable[[], None]) -> None:
+        """Write the project's pages, then the root page."""
+        from farm.ecosystems.python.repository.refresh import refresh_project, refresh_root
+
+        refresh_project(store, records[0].package.name)
+        check()
+        refresh_root(store)
+
+    def find(self, store: ObjectStore, package: PackageId) -> tuple[PublishedFile, ...]:
+        """Return the records of a version's wheels."""
+        return find_published(store, package.name, package.version)
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the simple API, the files, and the provenance objects."""
+        from farm.ecosystems.python.repository.routes import ROUTES
+
+        return ROUTES
+
+    def guides(self, base: str) -> tuple[Guide, ...]:
+        """Return how pip and uv use the index."""
+        return snippets.guides(base)
+
+    def section(self, store: ObjectStore) -> Section:
+        """Return the projects."""
+        return snippets.section(store.get_bytes(ROOT_JSON))
+
+
+def _record(publication: Publication, item: PassedFile, vault: Vault) -> PublishedFile:
+    from farm.ecosystems.python.repository.metadata import check_metadata
+
+    file = item.file
+    if METADATA not in file.sidecars:
+        raise VerificationError(f"{file.filename} comes without {file.filename}{METADATA}")
+    facts = check_metadata(item.path, file.filename, item.parts[METADATA].read_bytes())
+    return PublishedFile(
+        package=PackageId(ecosystem=publication.package.ecosystem, name=facts.name, version=facts.version),
+        filename=file.filename,
+        blob=file.blob,
+        parts=dict(file.sidecars),
+        provenance=vault.put_bytes(item.passed.provenance),
+        requires_python=facts.requires_python,
+        upload_time=publication.upload_time,
+        recipe=publication.recipe,
+        run_uri=publication.run_uri,
+        build_key=publication.build_key,
+    )
+
+
+def _same_version(normalised: str, given: str) -> bool:
+    try:
+        return str(Version(given)) == normalised
+    except InvalidVersion:
+        return False
+
+
+LAYOUT = PythonLayout()
+"""What `farm.ecosystems.repositories` finds."""

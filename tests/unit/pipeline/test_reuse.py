@@ -1,0 +1,89 @@
+"""A known result counts only while every published byte of it is right, in every language."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from farm.ecosystems.python.repository.layout import LAYOUT
+from farm.model.outcome import Outcome, OutcomeFile
+from farm.pipeline import steps
+from farm.repository.publish import publish
+from farm.store.vault import S3Vault
+from tests.fixtures_maven_repository import Version
+from tests.fixtures_repository import FixedGate, MemoryStore, make_wheel, publication_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from farm.model.base import BlobRef
+    from farm.model.plan import PackageId
+    from farm.repository.model import Record
+
+Put = tuple[MemoryStore, "PackageId", "Record"]
+
+
+def python(folder: Path) -> Put:
+    store, vault = MemoryStore(), S3Vault(MemoryStore())
+    publication = publication_of(vault, make_wheel(folder))
+    done = publish(
+        publication, layout=LAYOUT, vault=vault, store=store, gate=FixedGate(), run_dir=folder, work=folder
+    )  # fmt: skip
+    return store, publication.package, done.files[0]
+
+
+def maven(folder: Path) -> Put:
+    store = MemoryStore()
+    record = Version.multi().publish(S3Vault(MemoryStore()), store, folder).files[0]
+    return store, record.package, record
+
+
+@pytest.fixture(params=[python, maven])
+def put(request: pytest.FixtureRequest, tmp_path: Path) -> Put:
+    make: Callable[[Path], Put] = request.param
+    return make(tmp_path)
+
+
+def outcome_of(package: PackageId, blobs: Mapping[str, BlobRef]) -> Outcome:
+    files = tuple(OutcomeFile(filename=n, blob=b, raw_sha256="0" * 64) for n, b in blobs.items())
+    fields: dict[str, Any] = {"package": str(package), "files": files}  # nothing else is looked at
+    return Outcome.model_construct(**fields)
+
+
+def reuse(put: Put, monkeypatch: pytest.MonkeyPatch, known: Outcome | None = None) -> Outcome | None:
+    store, package, record = put
+    known = known or outcome_of(package, record.blobs)
+    monkeypatch.setattr(steps, "key_fields", lambda *_: SimpleNamespace(key="0" * 64))
+    monkeypatch.setattr(steps, "known_outcome", lambda *_: known)
+    nothing: Any = None
+    runtime: Any = SimpleNamespace(vault=None, repository=store, image=lambda _: None)
+    plan: Any = SimpleNamespace(package=package, build=SimpleNamespace(image="any"))
+    return steps.reuse(runtime, plan, nothing, nothing)
+
+
+def test_a_whole_result_is_used_again(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = reuse(put, monkeypatch)
+    assert found is not None
+    assert (found.reused, found.written) == (True, ())
+
+
+def test_one_damaged_or_missing_object_is_enough_to_build_again(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, _, record = put
+    for key in record.objects():
+        whole = store.objects.pop(key)
+        assert reuse(put, monkeypatch) is None
+        store.objects[key] = whole[:-1] + bytes([whole[-1] ^ 1])
+        assert reuse(put, monkeypatch) is None
+        store.objects[key] = whole
+    del store.objects[record.key]
+    assert reuse(put, monkeypatch) is None
+
+
+def test_other_bytes_than_the_known_ones_are_built_again(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, package, record = put
+    name, blob = next(iter(record.blobs.items()))
+    other = {**record.blobs, name: blob.model_copy(update={"sha256": "1" * 64})}
+    assert reuse(put, monkeypatch, outcome_of(package, other)) is None

@@ -1,0 +1,10 @@
+dependencyResolutionManagement {
+    repositories {
+        maven {
+            name = "farm"
+            url = uri("https://packages.example.org/farm/maven/")
+            mavenContent { releasesOnly() }
+        }
+        mavenCentral()
+    }
+}
