@@ -297,7 +297,7 @@ class BuildToolError(FarmError):
     """The source is built by a tool that farm does not support."""
 
     exit_code = 51
-    default_remedy = "Build it from a source that carries a pom.xml, or add one with build.patches."
+    default_remedy = "Build it from a source that carries a pom.xml; if that is in a folder, set source.subdirectory."
 
 
 # --- 60-69: test -----------------------------------------------------------------------------------------------------

@@ -245,13 +245,14 @@ def _drop_stale_pid_file() -> None:
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-def missing_packages(*, engine: bool, access: bool, venv: bool) -> list[str]:
+def missing_packages(*, engine: bool, access: bool, venv: bool, dev: bool = False) -> list[str]:
     """Return the Debian packages that are needed and not there.
 
     Args:
         engine: whether Docker Engine has to be installed.
         access: whether this user has to be let in by the engine's socket.
         venv: whether Python's venv module is needed.
+        dev: whether the tests' own programs are needed: stock Maven and a JDK, as a developer who uses farm has them.
     """
     needed = {
         "git": shutil.which("git") is None,
@@ -264,6 +265,9 @@ def missing_packages(*, engine: bool, access: bool, venv: bool) -> list[str]:
         "docker.io": engine and shutil.which("dockerd") is None,
         "acl": access and shutil.which("setfacl") is None,
         "python3-venv": venv and not _has_ensurepip(),
+        # It brings a JRE; what compiles is a package of its own.
+        "maven": dev and shutil.which("mvn") is None,
+        "default-jdk-headless": dev and shutil.which("javac") is None,
     }
     return [name for name, missing in needed.items() if missing]
 

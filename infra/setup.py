@@ -70,6 +70,7 @@ def look(*, dev: bool) -> Look:
         engine=not engine.version and not engine.denied,
         access=access,
         venv=not current and needs_venv_module(ROOT),
+        dev=dev,
     )
     images = missing_images(ROOT / "images", engine)
     return Look(engine=engine, packages=packages, images=images, access=access, venv=current, dev=dev)
@@ -86,6 +87,7 @@ def as_json(seen: Look) -> dict[str, object]:
         "venv": seen.venv,
         "mmdebstrap": shutil.which("mmdebstrap") or "",
         "git": shutil.which("git") or "",
+        "mvn": shutil.which("mvn") or "",
     }
 
 
@@ -99,8 +101,10 @@ def tell(seen: Look) -> None:
         print("  there  .venv as uv.lock says")
     if seen.packages:
         print(f"  WILL   install Debian packages (apt-get, as root): {' '.join(seen.packages)}")
+        if {"maven", "default-jdk-headless"} & set(seen.packages):
+            print("         (stock Maven and a JDK are for the tests alone: builds run in images that have their own)")
     else:
-        print("  there  git, mmdebstrap")
+        print(f"  there  git, mmdebstrap{', mvn and a JDK for the tests' if seen.dev else ''}")
     if not seen.engine.version and not seen.engine.denied:
         how = "systemctl" if Path("/run/systemd/system").is_dir() else f"dockerd, log in {seen.data}/logs"
         print(f"  WILL   start Docker Engine ({how}): nothing answers at {seen.engine.address}")

@@ -14,11 +14,15 @@ from farm.cli.render import Renderer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from farm.model.build import TestReport
     from farm.model.outcome import Outcome
 
 __all__ = ["register", "show_outcome"]
 
 T = TypeVar("T")
+
+_SHOWN = 40
+"""Files of a changed lock that are listed for people; a Java lock holds hundreds."""
 
 
 def show_outcome(renderer: Renderer, outcome: Outcome) -> None:
@@ -29,8 +33,14 @@ def show_outcome(renderer: Renderer, outcome: Outcome) -> None:
         renderer.line(f"  {file.filename}")
         renderer.line(f"    sha256 {file.blob.sha256}")
     renderer.line(f"  source {outcome.source_uri} ({outcome.source_strength})")
-    renderer.line(f"  {len(outcome.inputs)} locked inputs, tests {outcome.test.result}, SLSA Build L{outcome.level}")
+    renderer.line(f"  {len(outcome.inputs)} locked inputs, tests {_tests(outcome.test)}, SLSA Build L{outcome.level}")
     renderer.data(outcome.model_dump(mode="json"))
+
+
+def _tests(report: TestReport) -> str:
+    if report.counts is None:
+        return report.result
+    return f"{report.result} ({report.counts.run} run, {report.counts.skipped} skipped)"
 
 
 def build(reference: Reference, *, force: Force = False, json: Json = False) -> None:
@@ -73,8 +83,10 @@ def lock(
         line.text = f"{change.files} files"
     renderer.line(f"{'would write' if check else 'wrote'} {change.path}")
     for sign, names in (("+", change.added), ("-", change.removed)):
-        for name in names:
+        for name in names[:_SHOWN]:
             renderer.line(f"  {sign} {name}")
+        if len(names) > _SHOWN:
+            renderer.line(f"  {sign} … and {len(names) - _SHOWN} more, all of them in --json")
     found = change.model_dump(mode="json")
     if check and not change.same:
         from farm.errors import LockStaleError

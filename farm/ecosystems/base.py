@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from farm.config import Settings
@@ -75,10 +76,13 @@ class Ecosystem(Protocol):
         """Raise LockStaleError when `lock` was made for something else. No I/O."""
         ...
 
-    def fetch_input(self, file: LockedFile, target: Path, settings: Settings, own_index: str) -> None:
-        """Fetch one locked file from where the lock says it comes from and write it to `target`, digest checked.
+    def fetcher(self, settings: Settings, own_index: str) -> AbstractContextManager[Callable[[LockedFile, Path], None]]:
+        """Give what fetches locked files, over connections that are kept until the end; safe in several threads.
 
-        Raises:
+        It takes a file and a path, and writes the file, from where the lock says it comes from, to the path, digest
+        checked.
+
+        Raises (when it is called):
             InputUnavailableError, InputMissingError, InputDigestError.
         """
         ...

@@ -194,12 +194,12 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
     ecosystem = rt.ecosystem(plan.package.ecosystem)
     own = rt.own_index(plan.package.ecosystem)
     distinct = {file.sha256: file for file in lock.files}
-    with rt.scratch("inputs") as work:
+    with rt.scratch("inputs") as work, ecosystem.fetcher(rt.settings, own) as fetch:
 
         def bring(file: LockedFile) -> bool:
             def refetch(path: Path) -> None:
                 _log.info("fetching", file=file.filename, origin=file.origin)
-                ecosystem.fetch_input(file, path, rt.settings, own)
+                fetch(file, path)
 
             target = work / file.sha256
             fetched = ensure(rt.vault, file.ref, target, refetch)

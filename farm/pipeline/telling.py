@@ -55,13 +55,14 @@ def _(job: OpenJob) -> str:
 
 @_describe.register
 def _(built: BuildResult) -> str:
-    names = ", ".join(artifact.filename for artifact in built.artifacts)
+    names = ", ".join(artifact.filename.rpartition("/")[2] for artifact in built.artifacts)
     return f"{names}; {built.probe}"
 
 
 @_describe.register
 def _(report: TestReport) -> str:
-    return f"{report.result} {report.reason}".strip()
+    counts = f"{report.counts.run} run, {report.counts.skipped} skipped" if report.counts else ""
+    return " ".join(filter(None, (report.result, counts, report.reason)))
 
 
 @_describe.register

@@ -12,7 +12,7 @@ from farm.ecosystems.maven.command import DEPOT_URL, GUEST, build_environment, m
 from farm.ecosystems.maven.depot import replay_mounts
 from farm.ecosystems.maven.explain import replay_error
 from farm.ecosystems.maven.project import read_project
-from farm.ecosystems.patches import patch_steps
+from farm.ecosystems.patches import patch_steps, patched_source
 from farm.ecosystems.run import failure, run, stage_source
 from farm.errors import BuildFailedError, GuardError, LockStaleError
 from farm.model.build import BuildResult, RawArtifact, TestCounts
@@ -48,7 +48,7 @@ def build_jars(plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepC
     """
     check(plan, snapshot, ctx.image, lock)
     source = stage_source(snapshot, ctx)
-    project = read_project(plan, source)
+    project = read_project(plan, patched_source(plan, ctx, source))
     argv = maven_argv(plan, snapshot, has_timestamp=project.has_timestamp)
     if argv != lock.requirements[COMMAND]:
         raise LockStaleError(f"the lock of {plan.package} was recorded with other flags than the source now asks for")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from farm.config import Settings
@@ -43,11 +44,11 @@ class MavenEcosystem:
 
         check(plan, snapshot, image, lock)
 
-    def fetch_input(self, file: LockedFile, target: Path, settings: Settings, own_index: str) -> None:
-        """Fetch one locked file."""
-        from farm.ecosystems.maven.fetch import fetch_locked
+    def fetcher(self, settings: Settings, own_index: str) -> AbstractContextManager[Callable[[LockedFile, Path], None]]:
+        """Give what fetches locked files."""
+        from farm.ecosystems.maven.fetch import fetcher
 
-        fetch_locked(file, target, settings, own_index)
+        return fetcher(settings, own_index)
 
     def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
         """Replay the recorded goals."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.maven.naming import split_name
@@ -20,7 +21,7 @@ from farm.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from farm.config import Settings
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from farm.model.lock import LockedFile
     from farm.model.plan import ArchivePin
 
-__all__ = ["fetch_locked", "fetch_source"]
+__all__ = ["fetch_source", "fetcher"]
 
 
 def fetch_source(pin: ArchivePin, target: Path, settings: Settings) -> str:
@@ -62,38 +63,64 @@ def fetch_source(pin: ArchivePin, target: Path, settings: Settings) -> str:
     return path.text.rpartition("/")[2]
 
 
-def fetch_locked(file: LockedFile, target: Path, settings: Settings, own_index: str) -> None:
-    """Fetch one locked file from where its origin says and write it to `target`, digest and size checked.
+@contextmanager
+def fetcher(settings: Settings, own_index: str) -> Iterator[Callable[[LockedFile, Path], None]]:
+    """Give what fetches locked files from where their origin says; a repository is connected to once.
 
-    Raises:
+    Called with a file and a path it writes the file, digest and size checked, and raises:
         InputMissingError: no repository of that origin has it.
         InputUnavailableError: a repository does not answer.
         InputDigestError: there are other bytes under that path.
     """
-    if file.origin == "farm" and not own_index:
-        raise InputUnavailableError(
-            f"{file.filename} is locked from farm's own repository, which is not being served",
-            remedy="Start it with `farm up`, then try again.",
-        )
-    upstreams = (own_upstream(own_index),) if file.origin == "farm" else configured_upstreams(settings)
-    # The one that had it when it was locked comes first; what counts is the digest.
-    ordered = sorted(upstreams, key=lambda upstream: upstream.id != file.repository)
-    found = _fetch(ordered, parse_path(file.filename), target)
-    if found is None:
-        raise InputMissingError(f"no configured repository has {file.filename} ({file.origin}) any more")
-    if (found.digests.sha256, found.digests.size) != (file.sha256, file.size):
-        target.unlink()
-        raise InputDigestError(
-            f"{file.filename} now has the SHA-256 {found.digests.sha256}, the lock has {file.sha256}",
-            remedy="Metadata changes with each release: then run `farm lock` and review it; else find out why.",
-            details={"filename": file.filename, "expected": file.sha256, "found": found.digests.sha256},
-        )
+    with ExitStack() as stack:
+        yield _Fetcher(settings, own_index, stack)
+
+
+class _Fetcher:
+    """See `fetcher`."""
+
+    def __init__(self, settings: Settings, own_index: str, stack: ExitStack) -> None:
+        self._settings = settings
+        self._own = own_index
+        self._stack = stack
+        self._clients: dict[str, tuple[UpstreamClient, ...]] = {}
+        self._lock = Lock()
+
+    def __call__(self, file: LockedFile, target: Path) -> None:
+        if file.origin == "farm" and not self._own:
+            raise InputUnavailableError(
+                f"{file.filename} is locked from farm's own repository, which is not being served",
+                remedy="Start it with `farm up`, then try again.",
+            )
+        # The one that had it when it was locked comes first; what counts is the digest.
+        ordered = sorted(self._of(file.origin), key=lambda client: client.upstream.id != file.repository)
+        found = _first(ordered, parse_path(file.filename), target)
+        if found is None:
+            remedy = "Build the recipe that rebuilds it, so that it is published." if file.origin == "farm" else ""
+            raise InputMissingError(f"no repository has {file.filename} ({file.origin})", remedy=remedy)
+        if (found.digests.sha256, found.digests.size) != (file.sha256, file.size):
+            target.unlink()
+            raise InputDigestError(
+                f"{file.filename} now has the SHA-256 {found.digests.sha256}, the lock has {file.sha256}",
+                remedy="Metadata changes with each release: then run `farm lock` and review it; else find out why.",
+                details={"filename": file.filename, "expected": file.sha256, "found": found.digests.sha256},
+            )
+
+    def _of(self, origin: str) -> tuple[UpstreamClient, ...]:
+        with self._lock:
+            if origin not in self._clients:
+                own = origin == "farm"
+                upstreams = (own_upstream(self._own),) if own else configured_upstreams(self._settings)
+                self._clients[origin] = tuple(
+                    self._stack.enter_context(closing(UpstreamClient(upstream))) for upstream in upstreams
+                )
+            return self._clients[origin]
 
 
 def _fetch(upstreams: Iterable[Upstream], path: MavenPath, target: Path) -> Fetched | None:
-    for upstream in upstreams:
-        with closing(UpstreamClient(upstream)) as client:
-            found = client.fetch(path, target)
-        if found is not None:
-            return found
-    return None
+    with ExitStack() as stack:
+        return _first((stack.enter_context(closing(UpstreamClient(upstream))) for upstream in upstreams), path, target)
+
+
+def _first(clients: Iterable[UpstreamClient], path: MavenPath, target: Path) -> Fetched | None:
+    return next((found for client in clients if (found := client.fetch(path, target)) is not None), None)

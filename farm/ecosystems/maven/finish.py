@@ -11,7 +11,7 @@ from farm.ecosystems.maven.inspect import ARCHIVES, coordinates_of
 from farm.ecosystems.maven.jar import read_jar
 from farm.ecosystems.maven.language import LANGUAGE
 from farm.ecosystems.maven.pom import Pom, read_pom
-from farm.errors import PackageTestError
+from farm.errors import GuardError, PackageTestError
 from farm.model.build import Artifact, FileNote, TestReport
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def finish_files(plan: BuildPlan, result: BuildResult, ctx: StepContext) -> tupl
     """
     found = [(raw, coordinates_of(plan, raw)) for raw in result.artifacts]
     poms = {
-        (where.group, where.artifact): read_pom(ctx.vault.read(raw.blob), raw.filename)
+        (where.group, where.artifact): read_pom(ctx.vault.read(raw.blob), raw.filename, GuardError)
         for raw, where in found
         if where.extension == "pom" and not where.classifier
     }
@@ -51,7 +51,7 @@ def _artifact(raw: RawArtifact, where: Coordinates, pom: Pom, ctx: StepContext) 
         path.unlink()
         notes = tuple(FileNote(name=key, value=facts.manifest[key]) for key in _SHARED if key in facts.manifest)
         contents = tuple(
-            FileNote(name=LANGUAGE.purl(f"{group}:{artifact}", version), value=version)
+            FileNote(name=_component(group, artifact, version), value=version)
             for group, artifact, version in facts.projects
             if (group, artifact) != (where.group, where.artifact)
         )
@@ -67,6 +67,14 @@ def _artifact(raw: RawArtifact, where: Coordinates, pom: Pom, ctx: StepContext) 
         summary=pom.description,
         requires_dist=pom.requirements,
     )
+
+
+def _component(group: str, artifact: str, version: str) -> str:
+    """Return the package URL of what a jar says is in it, or its plain name: foreign words need not be coordinates."""
+    try:
+        return LANGUAGE.purl(f"{group}:{artifact}", str(LANGUAGE.naming.version(version)))
+    except ValueError:
+        return f"{group}:{artifact}"
 
 
 def report_tests(plan: BuildPlan, result: BuildResult) -> TestReport:

@@ -95,7 +95,7 @@ def _check_names(plan: BuildPlan, found: tuple[Coordinates, ...]) -> None:
 
 
 def _check_pom(plan: BuildPlan, where: Coordinates, data: bytes) -> None:
-    pom = read_pom(data, f"{where.artifact}-{where.version}.pom")
+    pom = read_pom(data, f"{where.artifact}-{where.version}.pom", GuardError)
     said = (pom.group, pom.artifact, pom.version)
     if said != (where.group, where.artifact, where.version) and "${" not in "".join(said):
         raise GuardError(f"{plan.package}: the POM of {where} says that it is {':'.join(said)}")

@@ -25,7 +25,7 @@ from farm.ecosystems.maven.paths import parse_path
 from farm.ecosystems.maven.project import distribution_of, read_project
 from farm.ecosystems.maven.recorder import Recorder
 from farm.ecosystems.maven.upstreams import configured_upstreams, own_upstream
-from farm.ecosystems.patches import patch_steps
+from farm.ecosystems.patches import patch_steps, patched_source
 from farm.ecosystems.run import run, stage_source
 from farm.errors import InputDigestError, InputMissingError, ResolutionError
 from farm.model.lock import Lock, LockedFile
@@ -63,7 +63,7 @@ def make_lock(plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lo
         Whatever the sandbox raises.
     """
     source = stage_source(snapshot, ctx)
-    project = read_project(plan, source)
+    project = read_project(plan, patched_source(plan, ctx, source))
     for note in project.observations:
         _log.warning("the lock freezes what the POM leaves open", package=str(plan.package), note=note)
     distribution = distribution_of(plan, project)

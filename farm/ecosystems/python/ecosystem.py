@@ -7,12 +7,13 @@ HTML parser and no resolver.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.python import basis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from farm.config import Settings
@@ -47,11 +48,12 @@ class PythonEcosystem:
         """Raise LockStaleError when the lock is of something else."""
         basis.check(plan, snapshot, image, lock)
 
-    def fetch_input(self, file: LockedFile, target: Path, settings: Settings, own_index: str) -> None:
-        """Fetch one locked file."""
+    @contextmanager
+    def fetcher(self, settings: Settings, own_index: str) -> Iterator[Callable[[LockedFile, Path], None]]:
+        """Give what fetches locked files."""
         from farm.ecosystems.python.locate import fetch_locked
 
-        fetch_locked(file, target, settings, own_index)
+        yield lambda file, target: fetch_locked(file, target, settings, own_index)
 
     def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
         """Build the wheel."""

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
-
-import pytest
 
 from farm.ecosystems.maven.recorder import Recorder
 from farm.ecosystems.maven.upstreams import own_upstream, upstream_at
@@ -13,8 +10,6 @@ from tests.fixtures_maven_http import Folder, Repository, relayed, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-pytestmark = pytest.mark.skipif(shutil.which("mvn") is None, reason="no mvn on this host")
 
 SETTINGS = """<settings><mirrors><mirror><id>recorder</id><mirrorOf>*</mirrorOf><url>http://127.0.0.1:{port}/</url>
 </mirror></mirrors></settings>"""

@@ -35,9 +35,7 @@ def test_what_is_recorded(sample: Sample) -> None:
     assert {file.origin for file in sample.lock.files} == {"index"}
 
 
-def test_a_replay_without_network_passes_with_its_tests(
-    first: MavenBench, sample: Sample, built: BuildResult
-) -> None:
+def test_a_replay_without_network_passes_with_its_tests(first: MavenBench, sample: Sample, built: BuildResult) -> None:
     assert [raw.filename for raw in built.artifacts] == [
         "org/example/sample/1.0/sample-1.0.pom",
         "org/example/sample-lib/1.0/sample-lib-1.0.jar",
@@ -75,9 +73,7 @@ def test_the_same_bytes_whatever_the_host_is_set_to(
         ("/surefire-junit-platform-", "org.apache.maven.surefire:surefire-junit-platform", "maven-surefire-plugin"),
     ],
 )
-def test_a_file_that_is_not_locked(
-    bench: MavenBench, sample: Sample, part: str, coordinates: str, asked: str
-) -> None:
+def test_a_file_that_is_not_locked(bench: MavenBench, sample: Sample, part: str, coordinates: str, asked: str) -> None:
     files = tuple(f for f in sample.lock.files if part not in f.filename or not f.filename.endswith(".jar"))
     assert len(files) == len(sample.lock.files) - 1
     with pytest.raises(InputNotLockedError) as caught:

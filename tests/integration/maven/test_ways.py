@@ -51,19 +51,19 @@ def both(bench: MavenBench, plan: BuildPlan, snapshot: SourceSnapshot) -> tuple[
 
 
 def test_the_mvn_folder_and_the_wrappers_version(bench: MavenBench) -> None:
-    snapshot = bench.project({
-        "pom.xml": pom(
-            more=says(Of_Config="${of.config}", Of_Jvm="${of.jvm}", Of_Extension="${os.detected.name}")
-        ),
-        ".mvn/maven.config": "-Dof.config=yes\n-DskipTests=false\n",
-        ".mvn/jvm.config": "-Dof.jvm=indeed\n",
-        ".mvn/extensions.xml": (
-            "<extensions><extension><groupId>kr.motd.maven</groupId><artifactId>os-maven-plugin</artifactId>"
-            "<version>1.7.1</version></extension></extensions>"
-        ),
-        ".mvn/wrapper/maven-wrapper.properties": WRAPPER,
-        "mvnw": "#!/bin/sh\nexit 7\n",
-    })
+    snapshot = bench.project(
+        {
+            "pom.xml": pom(more=says(Of_Config="${of.config}", Of_Jvm="${of.jvm}", Of_Extension="${os.detected.name}")),
+            ".mvn/maven.config": "-Dof.config=yes\n-DskipTests=false\n",
+            ".mvn/jvm.config": "-Dof.jvm=indeed\n",
+            ".mvn/extensions.xml": (
+                "<extensions><extension><groupId>kr.motd.maven</groupId><artifactId>os-maven-plugin</artifactId>"
+                "<version>1.7.1</version></extension></extensions>"
+            ),
+            ".mvn/wrapper/maven-wrapper.properties": WRAPPER,
+            "mvnw": "#!/bin/sh\nexit 7\n",
+        }
+    )
     lock, built = both(bench, plan_of({"goals": JAR_GOALS}, test=NO_TESTS, maven=None), snapshot)
     found = manifest(bench, built)
     assert (found["Of_Config"], found["Of_Jvm"], found["Of_Extension"]) == ("yes", "indeed", "linux")
@@ -72,7 +72,7 @@ def test_the_mvn_folder_and_the_wrappers_version(bench: MavenBench) -> None:
 
 
 def test_ranges_and_latest_are_frozen_and_plain_http_is_not_asked(
-    bench: MavenBench, repository: Through, caplog: pytest.LogCaptureFixture
+    bench: MavenBench, repository: Through, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, versions in {"ranged": ("1.0", "1.1", "2.0"), "latest": ("1.0", "3.0")}.items():
         for version in versions:
@@ -92,12 +92,14 @@ def test_ranges_and_latest_are_frozen_and_plain_http_is_not_asked(
         f"<dependency><groupId>org.example</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
         for name, version in {"ranged": "[1.0,2.0)", "latest": "LATEST"}.items()
     )
-    snapshot = bench.project({
-        "pom.xml": pom(
-            more="<repositories><repository><id>old</id><url>http://repo.example.test/maven2</url></repository>"
-            f"</repositories><dependencies>{wanted}</dependencies>"
-        )
-    })
+    snapshot = bench.project(
+        {
+            "pom.xml": pom(
+                more="<repositories><repository><id>old</id><url>http://repo.example.test/maven2</url></repository>"
+                f"</repositories><dependencies>{wanted}</dependencies>"
+            )
+        }
+    )
     plan = plan_of({"goals": JAR_GOALS}, test=NO_TESTS)
     lock = bench.record(plan, snapshot)
     own = {file.filename for file in lock.files if file.filename.startswith("org/example/")}
@@ -107,9 +109,10 @@ def test_ranges_and_latest_are_frozen_and_plain_http_is_not_asked(
     assert {name for name in own if "metadata" in name} == {
         "org/example/ranged/maven-metadata.xml", "org/example/latest/maven-metadata.xml",
     }  # fmt: skip
-    assert "has a range of versions: [1.0,2.0)" in caplog.text
-    assert "has the version LATEST" in caplog.text
-    assert "plain HTTP" in caplog.text
+    said = capsys.readouterr().out
+    assert "has a range of versions: [1.0,2.0)" in said
+    assert "has the version LATEST" in said
+    assert "plain HTTP" in said
     assert bench.build(plan, snapshot, lock).artifacts
 
 

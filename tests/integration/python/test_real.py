@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from farm.ecosystems.python.ecosystem import PythonEcosystem
+from farm.ecosystems.python.locate import fetch_locked
 from farm.errors import GuardError, InputDigestError
 from farm.model.plan import ArchivePin, BuildSpec, TestSpec
 from tests.fixtures_python import plan_of
@@ -52,5 +53,5 @@ def test_markupsafe(bench: Bench) -> None:
     file = lock.files[0]
     forged = file.model_copy(update={"sha256": "0" * 64})
     with pytest.raises(InputDigestError):
-        PYTHON.fetch_input(forged, bench.folder / "forged", bench.settings, "")
-    PYTHON.fetch_input(file, bench.folder / file.filename, bench.settings, "")
+        fetch_locked(forged, bench.folder / "forged", bench.settings, "")
+    fetch_locked(file, bench.folder / file.filename, bench.settings, "")

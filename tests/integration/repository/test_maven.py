@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -59,15 +58,12 @@ def web(site: Site) -> Iterator[httpx.Client]:
 
 def mvn(folder: Path, root: str, *goals: str) -> subprocess.CompletedProcess[str]:
     """Run stock Maven in `folder` with the settings that farm prints, an empty local repository and no other index."""
-    program = shutil.which("mvn")
-    if program is None:
-        pytest.skip("there is no Maven on this host")
     settings = folder / "settings.xml"
     settings.write_text(
         guides(root)[0].text.replace("<id>farm</id>\n          <url>", "<id>central</id>\n          <url>")
     )
     return subprocess.run(
-        [program, "-B", "-C", "-ntp", "-s", str(settings), f"-Dmaven.repo.local={folder / 'local'}", *goals],
+        ["mvn", "-B", "-C", "-ntp", "-s", str(settings), f"-Dmaven.repo.local={folder / 'local'}", *goals],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": str(folder)}
         | {k: v for k, v in os.environ.items() if k == "JAVA_HOME"},

@@ -69,6 +69,17 @@ def test_missing_programs_are_named_before_anything_is_done(no_engine: str, tmp_
     assert "sudo apt-get update && sudo apt-get install" in done.stderr
 
 
+def test_what_only_the_tests_need_comes_with_them_alone(no_engine: str, tmp_path: Path) -> None:
+    wanted = {"maven", "default-jdk-headless"}
+    for arguments, expected in (((), set()), (("--with-dev",), wanted)):
+        done = _setup("--check", *arguments, DOCKER_HOST=no_engine, PATH=str(tmp_path))
+        assert wanted & set(json.loads(done.stdout)["missing_packages"]) == expected
+    done = _setup("--with-dev", DOCKER_HOST=no_engine, FARM_NO_INSTALL="1", PATH=str(tmp_path))
+    assert done.returncode == 3
+    assert "for the tests alone" in done.stdout
+    assert "maven default-jdk-headless" in done.stderr
+
+
 def test_the_base_system_is_announced_until_it_is_there(no_engine: str) -> None:
     done = _setup(DOCKER_HOST=no_engine, FARM_NO_INSTALL="1")
     assert "LATER" in done.stdout

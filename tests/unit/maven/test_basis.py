@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from farm.ecosystems.maven.basis import check, purl_of
 from farm.ecosystems.maven.ecosystem import ECOSYSTEM
 from farm.errors import LockStaleError
 from farm.model.base import BlobRef
-from farm.model.build import ImageIdentity
-from farm.model.lock import Lock
-from farm.model.plan import BuildPlan, Patch
-from farm.model.source import SourceSnapshot
+from farm.model.plan import Patch
 from tests.fixtures_maven import IMAGE, MAVEN, NO_TESTS, SNAPSHOT, lock_of, locked, plan_of
+
+if TYPE_CHECKING:
+    from farm.model.build import ImageIdentity
+    from farm.model.lock import Lock
+    from farm.model.plan import BuildPlan
+    from farm.model.source import SourceSnapshot
 
 FILES = (
     locked("org/x/a/1/a-1.jar", b"jar"),
@@ -52,7 +57,10 @@ def test_a_lock_of_this_very_plan(has_timestamp: bool) -> None:  # noqa: FBT001 
         (plan_of({"wrapper_script": {"reason": "x"}}), r"lock: /maven/bin/mvn, now: \./mvnw"),
         (plan_of(epoch=400000000), "-Dproject.build.outputTimestamp=400000000"),
         (plan_of(image="jdk21"), r"target \(lock: jdk17-linux-amd64, now: jdk21-linux-amd64\).*builder image"),
-        (plan_of({"maven": {"version": "3.9.8", "sha256": "a" * 64}}), rf"Maven \(lock: {MAVEN.sha256}, now: a{{64}}\)"),
+        (
+            plan_of({"maven": {"version": "3.9.8", "sha256": "a" * 64}}),
+            rf"Maven \(lock: {MAVEN.sha256}, now: a{{64}}\)",
+        ),
         (plan_of(version="1.1"), "package .lock: maven/org.example:sample@1.0, now: maven/org.example:sample@1.1"),
         (plan_of(patches=(PATCH,)), "build.patches"),
         (plan_of(env={"A": "b"}), "build.env"),
@@ -66,7 +74,10 @@ def test_a_recipe_that_changed(now: BuildPlan, words: str) -> None:
 
 def test_another_commit() -> None:
     snapshot = SNAPSHOT.model_copy(update={"tree_digest": "9" * 64})
-    assert f"source tree (lock: {'1' * 64}, now: {'9' * 64})" in stale(lock_of(plan_of()), plan_of(), snapshot=snapshot).message
+    assert (
+        f"source tree (lock: {'1' * 64}, now: {'9' * 64})"
+        in stale(lock_of(plan_of()), plan_of(), snapshot=snapshot).message
+    )
 
 
 def test_another_time_of_the_source() -> None:

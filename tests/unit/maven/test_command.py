@@ -32,14 +32,16 @@ PLANS: dict[str, tuple[BuildPlan, bool]] = {
     "skipped-tests": (plan_of(test=NO_TESTS), False),
     "wrapper-script": (plan_of({"wrapper_script": {"reason": "it patches Maven"}}), False),
     "everything": (
-        plan_of({
-            "goals": ["clean", "package", "invoker:run"],
-            "profiles": ["release", "!docs"],
-            "properties": {"z": "last", "a": "$(id); x y", "empty": ""},
-            "modules": ["core", ":lib"],
-            "disable": ["maven-pmd-plugin", "apache-rat-plugin"],
-            "deploy_plugin": "3.1.1",
-        }),
+        plan_of(
+            {
+                "goals": ["clean", "package", "invoker:run"],
+                "profiles": ["release", "!docs"],
+                "properties": {"z": "last", "a": "$(id); x y", "empty": ""},
+                "modules": ["core", ":lib"],
+                "disable": ["maven-pmd-plugin", "apache-rat-plugin"],
+                "deploy_plugin": "3.1.1",
+            }
+        ),
         False,
     ),
 }

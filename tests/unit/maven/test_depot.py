@@ -99,7 +99,7 @@ class TestCache:
         depot(tmp_path, vault, JAR)
         vault.blobs.clear()
         assert depot(tmp_path, vault, JAR, name="second")["org/x/a/1/a-1.jar"] == b"jar"
-        assert os.path.samefile(kept(tmp_path, JAR), tmp_path / "second/org/x/a/1/a-1.jar")
+        assert kept(tmp_path, JAR).samefile(tmp_path / "second/org/x/a/1/a-1.jar")
 
     def test_two_paths_of_one_content(self, tmp_path: Path, vault: MemoryVault) -> None:
         found = depot(tmp_path, vault, JAR, locked("org/x/b/1/b-1.jar", b"jar"))
@@ -136,7 +136,7 @@ class TestCache:
         monkeypatch.setattr(os, "link", refuse)
         assert depot(tmp_path, vault, JAR, POM, name="second")["org/x/a/1/a-1.jar"] == b"jar"
         assert not kept(tmp_path, POM).exists()
-        assert [path for path in (tmp_path / "cache").rglob(".new-*")] == []
+        assert not list((tmp_path / "cache").rglob(".new-*"))
 
     def test_what_was_checked_is_kept(self, tmp_path: Path, vault: MemoryVault) -> None:
         file = tmp_path / "file"

@@ -1,4 +1,5 @@
 """Logs as Maven 3.9 and Surefire 2.12 to 3.5 write them, shortened."""
+# ruff: noqa: E501 - a line of a log is as long as it is
 
 from __future__ import annotations
 
@@ -160,12 +161,16 @@ def test_failing_tests_are_named(text: str, tests: tuple[str, ...]) -> None:
 
 
 def test_failures_that_the_pom_lets_pass_are_not_why_another_goal_failed() -> None:
-    deploy = "[ERROR] Failed to execute goal org.apache.maven.plugins:maven-deploy-plugin:3.1.4:deploy (default-cli): x\n"
+    deploy = (
+        "[ERROR] Failed to execute goal org.apache.maven.plugins:maven-deploy-plugin:3.1.4:deploy (default-cli): x\n"
+    )
     assert not read_log(JUNIT4.rpartition("[ERROR] Failed")[0] + deploy).tests_failed
 
 
 def test_nothing_is_found_in_nothing() -> None:
-    found = read_log("[INFO] BUILD SUCCESS\n[WARNING] Could not find artifact a:b:jar:1 in farm-depot (file:///depot)\n")
+    found = read_log(
+        "[INFO] BUILD SUCCESS\n[WARNING] Could not find artifact a:b:jar:1 in farm-depot (file:///depot)\n"
+    )
     assert (found.missing, found.asked, found.tests, found.tests_failed, found.network) == ((), "", (), False, "")
 
 
@@ -229,7 +234,9 @@ def test_a_step_that_is_not_maven_is_named(tmp_path: Path) -> None:
 
 
 def test_tests_without_a_name(tmp_path: Path) -> None:
-    text = "[ERROR] Failed to execute goal a.b:maven-surefire-plugin:1:test (x) on project a: There are test failures.\n"
+    text = (
+        "[ERROR] Failed to execute goal a.b:maven-surefire-plugin:1:test (x) on project a: There are test failures.\n"
+    )
     error = replay_error(plan_of(), run_of(tmp_path, text))
     assert isinstance(error, PackageTestError)
     assert "names none" in error.message

@@ -4,6 +4,7 @@ import io
 import stat
 import struct
 import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,13 +30,17 @@ def read(folder: Path, data: bytes) -> JarFacts:
 def test_what_is_in_a_jar(tmp_path: Path) -> None:
     facts = read(
         tmp_path,
-        jar({
-            "META-INF/": "",
-            "META-INF/MANIFEST.MF": "Manifest-Version: 1.0\r\nCreated-By: a very lo\r\n ng name\r\n\r\nName: x\r\nA: b\r\n",
-            PROPERTIES: "#x\r\ngroupId=org.x\nartifactId=shaded\nversion=2.0\n",
-            "META-INF/maven/org.y/z/pom.properties": "version=3\n",
-            "a/B.class": "x",
-        }),
+        jar(
+            {
+                "META-INF/": "",
+                "META-INF/MANIFEST.MF": (
+                    "Manifest-Version: 1.0\r\nCreated-By: a very lo\r\n ng name\r\n\r\nName: x\r\nA: b\r\n"
+                ),
+                PROPERTIES: "#x\r\ngroupId=org.x\nartifactId=shaded\nversion=2.0\n",
+                "META-INF/maven/org.y/z/pom.properties": "version=3\n",
+                "a/B.class": "x",
+            }
+        ),
     )
     assert facts.projects == (("org.x", "shaded", "2.0"), ("org.y", "z", "3"))
     assert facts.manifest == {"Manifest-Version": "1.0", "Created-By": "a very long name"}
@@ -121,12 +126,8 @@ def test_a_manifest_in_an_unknown_compression(tmp_path: Path) -> None:
 
 
 @given(position=st.integers(0, 10_000), byte=st.integers(0, 255))
-def test_any_damage_is_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, position: int, byte: int
-) -> None:
+def test_any_damage_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, position: int, byte: int) -> None:
     data = bytearray(jar({"META-INF/MANIFEST.MF": "A: b\n", PROPERTIES: "version=1\n", "a/B.class": "x"}))
     data[position % len(data)] = byte
-    try:
+    with suppress(UnsafeArchiveError):
         read(tmp_path_factory.getbasetemp(), bytes(data))
-    except UnsafeArchiveError:
-        pass

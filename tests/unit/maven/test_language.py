@@ -17,7 +17,7 @@ def test_what_a_build_may_put_out() -> None:
     "name",
     [
         "foo-1.0.jar", "foo-1.0.pom", "foo-1.0.module", "foo-1.0-sources.jar", "foo-1.0-jdk8.1.jar",
-        "foo-bar-1.0.jar", "foo-bar-1.0-javadoc.jar", "sample-1.0.tar.gz", "foo-1.0-bin.tar.gz", "foo-1.0-cyclonedx.xml",
+        "foo-bar-1.0.jar", "foo-bar-1.0-javadoc.jar", "sample-1.0.tar.gz", "foo-1.0-bin.tar.gz", "foo-1.0-x.xml",
     ],
 )  # fmt: skip
 def test_a_file_of_a_declared_artifact_is_signed(name: str) -> None:
@@ -71,7 +71,9 @@ def test_whether_a_file_can_be_of_a_version(version: str, name: str, can_be: boo
     assert LANGUAGE.is_file_of("org.example:foo", version, name) is can_be
 
 
-@pytest.mark.parametrize("name", ["", "foo", "a/foo-1.0.jar", "../x-1.0.jar", "foo-1.0.exe", "-1.0.jar", ".jar", "a\n.jar"])
+@pytest.mark.parametrize(
+    "name", ["", "foo", "a/foo-1.0.jar", "../x-1.0.jar", "foo-1.0.exe", "-1.0.jar", ".jar", "a\n.jar"]
+)
 def test_what_is_no_name_of_a_file(name: str) -> None:
     with pytest.raises(ValueError, match="is not the name"):
         LANGUAGE.is_file_of("org.example:foo", "1.0", name)
@@ -82,7 +84,7 @@ def test_addresses_of_packages() -> None:
     base = "org/example/foo-bar/1.0/foo-bar-1.0"
     assert LANGUAGE.component("org.example:foo", "1.0", "") == ("org.example:foo", "pkg:maven/org.example/foo@1.0")
     for tail, more in {
-        ".jar": "", ".pom": "?type=pom", "-sources.jar": "?classifier=sources", "-bin.tar.gz": "?classifier=bin&type=tar.gz",
+        ".jar": "", ".pom": "?type=pom", "-x.jar": "?classifier=x", "-bin.tar.gz": "?classifier=bin&type=tar.gz",
     }.items():  # fmt: skip
         assert LANGUAGE.component("org.example:foo", "1.0", base + tail) == (
             "org.example:foo-bar",
@@ -99,7 +101,7 @@ def test_source_archives() -> None:
 
 @pytest.mark.parametrize("text", ["", "a:b", "a:b:1", "a:b:1:zip:c:d", "a::1:zip", "a/b:c:1:zip", "a:b:LATEST:zip"])
 def test_what_names_no_archive(text: str) -> None:
-    with pytest.raises(ValueError, match="no Maven|no release"):
+    with pytest.raises(ValueError, match=r"no Maven|no release"):
         LANGUAGE.archive.read(text, "1.0")
 
 

@@ -18,7 +18,7 @@ def test_the_order_is_mavens() -> None:
         "1.1", "1.9", "1.10", "2.0", "2023.0.1",
     ]  # fmt: skip
     versions = [MavenVersion(text) for text in ordered]
-    assert sorted(versions[::-1]) == versions
+    assert sorted(versions, reverse=True) == versions[::-1]
     assert all(earlier < later for earlier, later in itertools.pairwise(versions))
 
 

@@ -62,14 +62,16 @@ def test_what_is_refused(values: dict[str, Any], words: str) -> None:
 
 
 def test_what_is_taken() -> None:
-    options = MavenOptions.model_validate({
-        "goals": ["clean", "org.example:x-maven-plugin:1.0:run@id", "verify"],
-        "profiles": ["release", "!docs"],
-        "modules": ["core", ":artifact", "!samples/one"],
-        "properties": {"project.build.sourceEncoding": "UTF-8", "empty": ""},
-        "disable": sorted(SKIPS),
-        "artifacts": ["org.example:lib"],
-    })
+    options = MavenOptions.model_validate(
+        {
+            "goals": ["clean", "org.example:x-maven-plugin:1.0:run@id", "verify"],
+            "profiles": ["release", "!docs"],
+            "modules": ["core", ":artifact", "!samples/one"],
+            "properties": {"project.build.sourceEncoding": "UTF-8", "empty": ""},
+            "disable": sorted(SKIPS),
+            "artifacts": ["org.example:lib"],
+        }
+    )
     assert options.goals[1] == "org.example:x-maven-plugin:1.0:run@id"
 
 

@@ -132,11 +132,13 @@ def test_the_artifacts_and_what_they_say_of_themselves(tmp_path: Path) -> None:
         "<dependency><groupId>org.x</groupId><artifactId>t</artifactId><version>2</version><scope>test</scope>"
         "</dependency></dependencies>"
     )
-    content = jar({
-        "META-INF/MANIFEST.MF": "Manifest-Version: 1.0\nBuild-Jdk-Spec: 17\nSecret: no\n",
-        "META-INF/maven/org.example/sample/pom.properties": "version=1.0\n",
-        "META-INF/maven/org.shaded/part/pom.properties": "version=3\n",
-    })
+    content = jar(
+        {
+            "META-INF/MANIFEST.MF": "Manifest-Version: 1.0\nBuild-Jdk-Spec: 17\nSecret: no\n",
+            "META-INF/maven/org.example/sample/pom.properties": "version=1.0\n",
+            "META-INF/maven/org.shaded/part/pom.properties": "version=3\n",
+        }
+    )
     files = {f"{BASE}.pom": pom(more=more).encode(), f"{BASE}.jar": content, f"{BASE}-tests.jar": jar({})}
     tests, main, own = finish(tmp_path, files)
     assert (tests.kind, main.kind, own.kind) == ("jar:tests", "jar", "pom")

@@ -50,7 +50,9 @@ class TestReactor:
         with pytest.raises(SourceUnsafeError, match=r"pom\.xml has \d+ bytes"):
             read_project(plan_of(), archive)
 
-    @pytest.mark.parametrize("text", ["", "<project", "<html/>", '<!DOCTYPE x [<!ENTITY a "b">]><project>&a;</project>'])
+    @pytest.mark.parametrize(
+        "text", ["", "<project", "<html/>", '<!DOCTYPE x [<!ENTITY a "b">]><project>&a;</project>']
+    )
     def test_an_unreadable_pom(self, tmp_path: Path, text: str) -> None:
         archive = tmp_path / "source.tar"
         archive.write_bytes(tar_of({"pom.xml": text}))
