@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.config import load_settings
-from farm.ecosystems.maven.basis import COMMAND, distribution_path
+from farm.ecosystems.maven.basis import COMMAND, DISTRIBUTION
 from farm.ecosystems.maven.command import LOCAL, OUT_REPOSITORY, SETTINGS, build_environment
 from farm.ecosystems.maven.depot import make_depot
 from farm.ecosystems.maven.ecosystem import ECOSYSTEM
@@ -62,7 +62,7 @@ class Bare:
     """The same Maven with the same goals in a folder of this host, its local repository beside it."""
 
     def __init__(self, runtime: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, work: Path) -> None:
-        (distribution,) = [file for file in lock.files if file.filename == distribution_path(lock)]
+        (distribution,) = [file for file in lock.files if file.filename == lock.requirements[DISTRIBUTION][0]]
         for name in ("maven", "source", "home"):
             (work / name).mkdir()
         archive = work / "maven.zip"

@@ -297,7 +297,7 @@ class BuildToolError(FarmError):
     """The source is built by a tool that farm does not support."""
 
     exit_code = 51
-    default_remedy = "Build it from a source that carries a pom.xml; if that is in a folder, set source.subdirectory."
+    default_remedy = "Build it from a source with a pom.xml (in source.subdirectory), or add one with build.patches."
 
 
 # --- 60-69: test -----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ One recording asks the configured repositories; what it brought is then served f
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 from contextlib import closing
@@ -20,6 +21,7 @@ from farm.ecosystems.maven.paths import parse_path
 from farm.ecosystems.maven.transfer import UpstreamClient
 from farm.ecosystems.maven.upstreams import configured_upstreams
 from farm.image.builder import ensure_image
+from farm.model.source import SourceSnapshot
 from farm.sandbox.docker import DockerSandbox
 from farm.source.tree import scan, tree_digest, write_tar
 from farm.store.cache import BlobCache
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from farm.model.build import BuildResult, ImageIdentity
     from farm.model.lock import Lock
     from farm.model.plan import BuildPlan
-    from farm.model.source import SourceSnapshot
 
 
 @dataclass
@@ -86,8 +87,6 @@ class MavenBench:
         )
 
     def project(self, files: Mapping[str, str], subdirectory: str = "") -> SourceSnapshot:
-        from farm.model.source import SourceSnapshot  # noqa: PLC0415 - a name for types above
-
         root = self.folder / f"project-{next(self.counter)}"
         for name, text in files.items():
             path = root / name
@@ -184,24 +183,33 @@ SAMPLE = {
 OPTIONS = {"artifacts": ["org.example:sample-lib"]}
 
 
-@pytest.fixture(scope="session")
-def maven_images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ImageIdentity]:
-    settings = load_settings(data=tmp_path_factory.mktemp("images"), images=ROOT / "images")
-    return {name: ensure_image(settings, name).identity for name in ("jdk17", "jdk21")}
-
-
-@pytest.fixture(scope="session")
-def first(tmp_path_factory: pytest.TempPathFactory, maven_images: dict[str, ImageIdentity]) -> MavenBench:
-    """The bench of the one recording that asks the configured repositories."""
-    folder = tmp_path_factory.mktemp("maven")
+@functools.cache
+def _first(base: Path) -> MavenBench:
+    folder = base / "maven-recorded"
+    folder.mkdir()
     settings = load_settings(data=folder / "data", images=ROOT / "images")
-    return MavenBench(folder, settings, MemoryVault(), maven_images)
+    images = {name: ensure_image(settings, name).identity for name in ("jdk17", "jdk21")}
+    return MavenBench(folder, settings, MemoryVault(), images)
 
 
-@pytest.fixture(scope="session")
-def sample(first: MavenBench) -> Sample:
+@functools.cache
+def _sample(base: Path) -> Sample:
+    # Cached here, since a session's fixture is made anew for each conftest that brings it in.
+    first = _first(base)
     plan, snapshot = plan_of(OPTIONS), first.project(SAMPLE)
     return Sample(plan, snapshot, first.record(plan, snapshot))
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory) -> MavenBench:
+    """The bench of the one recording that asks the configured repositories."""
+    return _first(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """That recording."""
+    return _sample(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def show_outcome(renderer: Renderer, outcome: Outcome) -> None:
 
 
 def _tests(report: TestReport) -> str:
-    if report.counts is None:
+    if report.counts is None or report.reason:
         return report.result
     return f"{report.result} ({report.counts.run} run, {report.counts.skipped} skipped)"
 

@@ -243,12 +243,15 @@ def _builder(facts: ProvenanceFacts, identity: ExpectedIdentity) -> tuple[str, b
 def _package(facts: ProvenanceFacts, filename: str) -> tuple[str, bool]:
     try:
         spoken = language(facts.ecosystem)
-        same = language_of_file(filename) is spoken and spoken.is_file_of(facts.package, facts.version, filename)
+        names = (facts.package, *spoken.modules(facts.options))
+        found = [name for name in names if spoken.is_file_of(name, facts.version, filename)]
+        same = language_of_file(filename) is spoken and found
     except ValueError as error:
         raise VerificationError(str(error)) from error
     if not same:
         raise VerificationError(f"the provenance is of {facts.package} {facts.version}, the file is {filename}")
-    return f"{facts.package} {facts.version}", True
+    of = "" if found[0] == facts.package else f"{found[0]}, a module of "
+    return f"{of}{facts.package} {facts.version}", True
 
 
 def _embedded(stream: BinaryIO, reader: Callable[[BinaryIO], Mapping[str, bytes]]) -> tuple[str, Mapping[str, bytes]]:

@@ -23,10 +23,11 @@ _APPLY = ("git", "apply", "--whitespace=nowarn", "-p1")
 """git's own rules: every line of context must be as the patch has it, a path cannot leave the folder."""
 _PACK = ("tar", "--create", "--file=/out/source.tar", ".")
 _ENV = {
-    # No configuration of anybody's, and no repository but a `.git` of the source itself.
-    "GIT_CEILING_DIRECTORIES": "/",
+    # No configuration of anybody's and no repository, least of all a `.git` of the source itself: with a work tree of
+    # its own choice there, git skips the patch and is content.
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_DIR": "/dev/null",
 }
 
 

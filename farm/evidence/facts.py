@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from typing import Any, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from farm.errors import VerificationError
 from farm.evidence.shape import Image, Input, PatchFile, Recipes, Source, Statement
@@ -50,6 +50,8 @@ class ProvenanceFacts(Value):
     source_sha256: str
     """Of the archive, for archive sources."""
     source_tree_sha256: Sha256
+    options: dict[str, JsonValue]
+    """`build.options` of the recipe: what only the language's build tool knows."""
     patches: dict[str, Sha256]
     """Name → digest of what the recipe changes in the source, in the order of application."""
     image: str
@@ -139,6 +141,7 @@ def _facts(statement: Statement) -> ProvenanceFacts:
         source_tag=source.annotations.tag,
         source_sha256=source.digest.sha256 or "",
         source_tree_sha256=source.annotations.tree,
+        options=definition.internal.options,
         patches={
             d.name.removeprefix("patches/"): d.digest.sha256
             for d in definition.dependencies

@@ -88,6 +88,7 @@ class Waiver(Known):
 class Internal(Known):
     build_key: Sha256 = Field(alias="buildKey")
     waivers: list[Waiver]
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class SourceNotes(Known):

@@ -115,6 +115,8 @@ class Language:
     component: Callable[[str, str, str], tuple[str, str]]
     """Package name, version, `Artifact.path` → name and package URL of the one file, for its SBOM. A build can put out
     several components."""
+    modules: Callable[[Mapping[str, Any]], tuple[str, ...]] = field(kw_only=True, default=lambda _: ())
+    """Options of a build, as its provenance has them → further names under which its files are published."""
     embedded: Callable[[BinaryIO], Mapping[str, bytes]] | None = None
     """Reads the SBOM documents inside a file, by the suffix of their sidecars; None where files carry none.
 

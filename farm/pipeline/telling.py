@@ -61,7 +61,7 @@ def _(built: BuildResult) -> str:
 
 @_describe.register
 def _(report: TestReport) -> str:
-    counts = f"{report.counts.run} run, {report.counts.skipped} skipped" if report.counts else ""
+    counts = f"{report.counts.run} run, {report.counts.skipped} skipped" if report.counts and not report.reason else ""
     return " ".join(filter(None, (report.result, counts, report.reason)))
 
 

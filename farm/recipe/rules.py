@@ -40,7 +40,8 @@ _ARCHIVE_SCHEMES = ("https://", "http://")
 # configuration or time come from, or what the build may reach.
 _RESERVED = frozenset(
     {"PATH", "HOME", "SHELL", "USER", "LOGNAME", "PWD", "TMPDIR", "TMP", "TEMP", "TZ", "LANG", "LANGUAGE", "IFS"}
-    | {"JAVA_HOME", "ENV", "BASH_ENV", "SOURCE_DATE_EPOCH", "VIRTUAL_ENV", "GCONV_PATH", "NO_PROXY", "SSH_AUTH_SOCK"}
+    | {"JAVA_HOME", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"}
+    | {"ENV", "BASH_ENV", "SOURCE_DATE_EPOCH", "VIRTUAL_ENV", "GCONV_PATH", "NO_PROXY", "SSH_AUTH_SOCK"}
 )
 _RESERVED_PREFIXES = (
     "LD_", "DYLD_", "GLIBC_", "LC_", "XDG_", "GIT_", "DOCKER_", "FARM_", "PYTHON", "PIP_", "UV_", "MAVEN_", "MVNW_",

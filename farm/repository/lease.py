@@ -5,8 +5,9 @@ lease behind; the next publisher of the same installation (its **seat**) holds t
 dead and takes the lease over at once. Others wait until it runs out.
 
 Whether the server honours conditional writes shows by asking twice: a second `put_if` of the same key must fail. Where
-it does not, the lease is settled by waiting a moment and reading again. Nothing that is published depends on this being
-watertight: files are keyed by digest and pages are made from what is listed.
+it does not, the lease is settled by waiting a moment and reading again. What is published depends little on this being
+watertight: pages are made from what is listed, and files are keyed by digest or, where a layout fixes their paths,
+compared by the server with the record that names them.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from farm import log
 from farm.errors import ImmutableError, VerificationError
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["publish", "publish_trust_config"]
 
 _R = TypeVar("_R", bound=Record)
-
-_CHECK_EVERY: Final = 8
-"""Objects that are written between two looks at the lease."""
 
 _log = log.get(__name__)
 
@@ -182,9 +179,9 @@ def _write(records: tuple[_R, ...], layout: Layout[_R], bytes_of: _Bytes, lease:
 
 
 def _put(objects: Mapping[str, Stored], bytes_of: _Bytes, lease: Lease) -> None:
-    for number, (key, item) in enumerate(objects.items()):
-        if number % _CHECK_EVERY == 0:
-            lease.check()
+    for key, item in objects.items():
+        # Each time: a key of some layouts does not hold the digest, and whoever lost the lease may overwrite by it.
+        lease.check()
         if item.data is not None:
             lease.store.put_bytes(key, item.data, content_type=item.content_type)
         else:

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["Answers", "Caps", "Held", "Sink"]
 
 _PUTS: Final = 2
+_PROBLEMS: Final = 1000
+"""Paths that are remembered as not answered; failures do not count as paths, and foreign code can make any number."""
+_MORE: Final = "(further paths)"
+"""What stands for those beyond: no path, so that nothing ever mends it."""
 
 _log = log.get(__name__)
 
@@ -139,7 +143,10 @@ class Answers:
     def problem(self, path: str, error: FarmError) -> None:
         """Remember that `path` could not be answered, and log it."""
         with self._lock:
-            self._problems[path] = error
+            full = path not in self._problems and len(self._problems) >= _PROBLEMS
+            self._problems[_MORE if full else path] = error
+        if full:
+            return
         _log.warning("not answered", path=path, error=type(error).__name__, message=error.message)
 
     def drop(self, path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from farm.ecosystems.maven.command import TIMESTAMP, maven_argv
 from farm.ecosystems.maven.language import LANGUAGE
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from farm.model.plan import BuildPlan
     from farm.model.source import SourceSnapshot
 
-__all__ = ["COMMAND", "DISTRIBUTION", "basis", "check", "distribution_path", "locked_requirements", "purl_of"]
+__all__ = ["COMMAND", "DISTRIBUTION", "basis", "check", "locked_requirements", "purl_of"]
 
 COMMAND = "command"
 DISTRIBUTION = "maven"
@@ -40,11 +41,6 @@ def locked_requirements(
         _JDK: (plan.target.interpreter,),
         _SOURCE: (snapshot.tree_digest,),
     }
-
-
-def distribution_path(lock: Lock) -> str:
-    """Return the path of the distribution among the locked files."""
-    return lock.requirements[DISTRIBUTION][0]
 
 
 def basis(plan: BuildPlan, requirements: Mapping[str, tuple[str, ...]]) -> str:
@@ -110,7 +106,11 @@ def purl_of(path: str) -> str:
     if found is None:
         parts = parsed.text.split("/")
         return f"pkg:maven/{'.'.join(parts[:-2])}/{parts[-2]}" if len(parts) > 2 else f"pkg:generic/{parts[-1]}"  # noqa: PLR2004 - group, artifact, file
-    base = LANGUAGE.purl(f"{found.group}:{found.artifact}", found.version)
+    try:
+        base = LANGUAGE.purl(f"{found.group}:{found.artifact}", found.version)
+    except ValueError:
+        # Repositories hold more than Maven can name, and foreign code may have asked for it.
+        return f"pkg:generic/{quote(parsed.text, safe='')}"
     qualifiers = [f"classifier={found.classifier}"] if found.classifier else []
     qualifiers += [f"type={found.extension}"]
     return f"{base}?{'&'.join(qualifiers)}"

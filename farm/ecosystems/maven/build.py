@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.maven import guest
-from farm.ecosystems.maven.basis import COMMAND, check
+from farm.ecosystems.maven.basis import COMMAND, DISTRIBUTION, check
 from farm.ecosystems.maven.command import DEPOT_URL, GUEST, build_environment, maven_argv, maven_steps
 from farm.ecosystems.maven.depot import replay_mounts
 from farm.ecosystems.maven.explain import replay_error
-from farm.ecosystems.maven.project import read_project
+from farm.ecosystems.maven.project import distribution_of, read_project
 from farm.ecosystems.patches import patch_steps, patched_source
 from farm.ecosystems.run import failure, run, stage_source
 from farm.errors import BuildFailedError, GuardError, LockStaleError
@@ -52,6 +52,9 @@ def build_jars(plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepC
     argv = maven_argv(plan, snapshot, has_timestamp=project.has_timestamp)
     if argv != lock.requirements[COMMAND]:
         raise LockStaleError(f"the lock of {plan.package} was recorded with other flags than the source now asks for")
+    pin = distribution_of(plan, project)
+    if (pin.path, pin.sha256) != lock.requirements[DISTRIBUTION]:
+        raise LockStaleError(f"the lock of {plan.package} was recorded with another Maven than {pin.path}")
     patch_mounts, patching = patch_steps(plan, ctx.vault, ctx.work)
     mounts = (*replay_mounts(lock, ctx), *patch_mounts, guest_mount())
     steps = (*patching, *maven_steps(plan, snapshot, argv, DEPOT_URL))

@@ -55,6 +55,9 @@ TIMESTAMP = "project.build.outputTimestamp"
 """The property by which Maven's plugins take the time from outside."""
 
 _JAVA = "/opt/jdk"
+_QUICK = "-XX:TieredStopAtLevel=1"
+"""Maven's own JVM ends before what the second compiler does pays: with it, half of a build's processor time goes into
+compiling. Tests run in JVMs of their own, which this does not reach."""
 _PATH = f"{_JAVA}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -124,7 +127,7 @@ def build_environment(plan: BuildPlan, snapshot: SourceSnapshot) -> dict[str, st
         "JAVA_HOME": _JAVA,
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
-        "MAVEN_OPTS": " ".join(memory),
+        "MAVEN_OPTS": " ".join((_QUICK, *memory)),
         # The image's and the user's start-up files have no say.
         "MAVEN_SKIP_RC": "true",
         "PATH": _PATH,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farm.ecosystems.maven.basis import distribution_path
+from farm.ecosystems.maven.basis import DISTRIBUTION
 from farm.ecosystems.maven.command import DEPOT, DEPOT_URL, MAVEN, SETTINGS, settings_xml
 from farm.ecosystems.maven.paths import parse_path
 from farm.errors import LockStaleError, SourceUnsafeError
@@ -28,13 +28,17 @@ def replay_mounts(lock: Lock, ctx: StepContext) -> tuple[Mount, ...]:
 
     Raises:
         BlobMissingError, BlobCorruptError: a locked file is not in the vault as the lock says.
-        LockStaleError: a path in the lock is none of a Maven repository's.
+        LockStaleError: a path in the lock is none of a Maven repository's, or its Maven is not the one that is pinned.
     """
+    path, sha256 = lock.requirements[DISTRIBUTION]
+    # What is pinned is a digest; what is unpacked and run is the file of that path.
+    if all((file.filename, file.sha256) != (path, sha256) for file in lock.files):
+        raise LockStaleError(f"the lock of {lock.package} does not hold the Maven that it was made with: {path}")
     folder = ctx.work / "depot"
     make_depot(lock.files, ctx.cache, folder)
     return (
         Mount(folder, DEPOT),
-        distribution_mount(folder / distribution_path(lock), ctx.work),
+        distribution_mount(folder / path, ctx.work),
         settings_mount(DEPOT_URL, ctx.work),
     )
 

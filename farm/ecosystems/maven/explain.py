@@ -26,15 +26,16 @@ _COORDINATES = r"[A-Za-z0-9_.-]+:[A-Za-z0-9_.:${}-]+"
 _PLAIN = r"[A-Za-z0-9_.-]+(?::[A-Za-z0-9_.-]+)+"
 _MISSING = (
     re.compile(rf"Could not find (?:artifact|metadata) ({_COORDINATES}(?:/maven-metadata\.xml)?) in {REPOSITORY_ID}"),
-    re.compile(rf"({_COORDINATES}) was not found in file:///depot"),
+    # Only from the beginning of a word: from each of its letters would take the square of its length.
+    re.compile(rf"(?<![A-Za-z0-9_.:${{}}-])({_COORDINATES}) was not found in file:///depot"),
     re.compile(rf"Failure to find ({_COORDINATES}) in file:///depot"),
     re.compile(r"No versions available for (\S+) within specified range"),
     re.compile(r"No plugin found for prefix ('[^']+')"),
     re.compile(r"Error resolving version for plugin '([^']+)'"),
 )
 _CORRUPT = re.compile(
-    rf"Could not transfer (?:artifact|metadata) ({_COORDINATES}(?:/maven-metadata\.xml)?) from/to {REPOSITORY_ID}[^\n]*"
-    r"Checksum validation failed"
+    rf"Could not transfer (?:artifact|metadata) ({_COORDINATES}(?:/maven-metadata\.xml)?) from/to {REPOSITORY_ID}"
+    r"[^\n]{0,200}Checksum validation failed"
 )
 _ASKED = (
     re.compile(rf"Plugin ({_COORDINATES}) or one of its dependencies could not be resolved"),
@@ -50,13 +51,16 @@ _NETWORK = re.compile(
 _TEST_HEADING = re.compile(r"\[ERROR\] (Failures|Errors):\s*")
 _TEST_LINE = re.compile(r"\[ERROR\] +(\S.*)")
 _TEST_END = re.compile(r"\[INFO\]|\[ERROR\]\s*(?:$|Tests run:)")
-_TEST_SINGLE = re.compile(r"(?:\[ERROR\] )?(?!Tests run:)(\S.*?)(?: --)?\s+Time elapsed: .*<<< (?:FAILURE|ERROR)!")
-"""Where a test fails; older Surefires spell their summary otherwise."""
+_TIMED = "Time elapsed: "
+_FAILED = ("<<< FAILURE!", "<<< ERROR!")
+"""What stands in the line of a test that failed; older Surefires spell their summary otherwise."""
 _RUNS_TESTS = re.compile(r"surefire|failsafe")
 _TESTS_FAILED = re.compile(r"There (?:are|were) test failures|\[ERROR\] Tests run: \d+, Failures: \d+, Errors: \d+")
 _SHOWN = 8
 _LONGEST = 600
 _LOG_BYTES = 64 * 1024 * 1024
+_LINE = 20_000
+"""How much of a line is looked at: the log is foreign text, and what is looked for stands at the beginning."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,12 @@ class Findings:
 
 def read_log(text: str) -> Findings:
     """Read Maven's log (pure)."""
-    lines = [line.rstrip() for line in without_controls(text).splitlines()]
+    lines = [line[:_LINE].rstrip() for line in without_controls(text).splitlines()]
     # What is only warned of (an optional POM that nobody has, say) was warned of when it was recorded, too.
     errors = "\n".join(line for line in lines if line.startswith(("[ERROR]", "[FATAL]")))
     missing = [found[1] for pattern in _MISSING for found in pattern.finditer(errors)]
     asked = next((found[1] for pattern in _ASKED if (found := pattern.search(errors))), "")
-    tests = _failed_tests(lines) or [found[1] for line in lines if (found := _TEST_SINGLE.fullmatch(line))]
+    tests = _failed_tests(lines) or [test for line in lines if (test := _failed_test(line))]
     said = bool(tests) or _TESTS_FAILED.search(errors) is not None
     return Findings(
         missing=tuple(dict.fromkeys(missing)),
@@ -108,6 +112,14 @@ def _failed_tests(lines: list[str]) -> list[str]:
         elif inside and (found := _TEST_LINE.match(line)):
             tests.append(found[1])
     return tests
+
+
+def _failed_test(line: str) -> str:
+    """Return the test whose failure the line tells, empty for every other line."""
+    head, timed, _ = line.removeprefix("[ERROR] ").partition(_TIMED)
+    name = head.rstrip().removesuffix(" --")
+    told = timed and head != head.rstrip() and not head[:1].isspace() and line.endswith(_FAILED)
+    return name if told and not name.startswith("Tests run:") else ""
 
 
 def replay_error(plan: BuildPlan, done: Run) -> FarmError:

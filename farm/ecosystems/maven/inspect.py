@@ -9,7 +9,7 @@ from farm.ecosystems.maven.language import declared_artifacts
 from farm.ecosystems.maven.naming import split_name
 from farm.ecosystems.maven.options import options_of
 from farm.ecosystems.maven.paths import parse_path
-from farm.ecosystems.maven.pom import read_pom
+from farm.ecosystems.maven.pom import LIMIT, read_pom
 from farm.errors import GuardError
 from farm.model.build import FileNote
 
@@ -57,6 +57,8 @@ def inspect_result(plan: BuildPlan, result: BuildResult, ctx: StepContext) -> tu
     for index, raw in enumerate(result.artifacts):
         where = found[raw.filename]
         if where.extension == "pom" and not where.classifier:
+            if raw.blob.size > LIMIT:
+                raise GuardError(f"{raw.filename} has {raw.blob.size} bytes, more than a POM may have ({LIMIT})")
             _check_pom(plan, where, ctx.vault.read(raw.blob))
         elif where.extension in ARCHIVES:
             path = ctx.work / f"archive-{index}"

@@ -20,6 +20,11 @@ __all__ = ["JarFacts", "read_jar"]
 _ENTRIES = 500_000
 _SMALL = 1024 * 1024
 _UNPACKED = 8 * 1024**3
+_PROJECTS = 5000
+_DESCRIPTION = 64 * 1024
+"""What is read of one `pom.properties`; the usual one has a hundred bytes."""
+_WORD = 512
+"""Longest part of coordinates that is kept: with the two above, what a jar can take of the memory of whoever reads."""
 _PROPERTIES = re.compile(r"META-INF/maven/([^/]+)/([^/]+)/pom\.properties")
 _UNREADABLE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, RuntimeError,
@@ -53,7 +58,10 @@ def read_jar(path: Path, name: str) -> JarFacts:
         with zipfile.ZipFile(path) as jar:
             entries = jar.infolist()
             _check(entries, name)
-            projects = sorted(_project(jar, entry) for entry in entries if _PROPERTIES.fullmatch(entry.filename))
+            described = [entry for entry in entries if _PROPERTIES.fullmatch(entry.filename)]
+            if len(described) > _PROJECTS:
+                raise UnsafeArchiveError(f"{name} says that it holds {len(described)} projects")
+            projects = sorted(_project(jar, entry) for entry in described)
             manifest = next((e for e in entries if e.filename.upper() == "META-INF/MANIFEST.MF"), None)
             return JarFacts(
                 projects=tuple(projects),
@@ -86,20 +94,20 @@ def _check(entries: list[zipfile.ZipInfo], name: str) -> None:
             raise UnsafeArchiveError(f"{name} has an encrypted entry: {text!r}")
 
 
-def _read(jar: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def _read(jar: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int = _SMALL) -> bytes:
     with jar.open(entry) as stream:
-        return stream.read(_SMALL)
+        return stream.read(limit)
 
 
 def _project(jar: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[str, str, str]:
-    lines = _read(jar, entry).decode("utf-8", errors="replace").splitlines()
+    lines = _read(jar, entry, _DESCRIPTION).decode("utf-8", errors="replace").splitlines()
     values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     found = _PROPERTIES.fullmatch(entry.filename)
     group, artifact = (found[1], found[2]) if found else ("", "")
     return (
-        values.get("groupId", group).strip(),
-        values.get("artifactId", artifact).strip(),
-        values.get("version", "").strip(),
+        values.get("groupId", group).strip()[:_WORD],
+        values.get("artifactId", artifact).strip()[:_WORD],
+        values.get("version", "").strip()[:_WORD],
     )
 
 

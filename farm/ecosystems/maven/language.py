@@ -22,6 +22,11 @@ __all__ = ["LANGUAGE", "declared_artifacts"]
 _SUFFIXES = (".jar", ".pom", ".module", ".war", ".ear", ".aar", ".rar", ".zip", ".tar.gz", ".tar.bz2", ".xml")
 _REST = re.compile(r"(-[A-Za-z0-9][A-Za-z0-9_.-]*?)?\.(jar|pom|module|war|ear|aar|rar|zip|tar\.gz|tar\.bz2|xml)")
 _MAX_FILENAME = 255
+_TEST_FILTERS = frozenset(
+    {"test", "it.test", "groups", "excludedGroups", "skipITs", "surefire.excludes", "surefire.includes",
+     "failsafe.excludes", "failsafe.includes", "maven.test.failure.ignore", "testFailureIgnore"}
+)  # fmt: skip
+"""Properties by which Surefire and Failsafe run fewer tests."""
 _PARTS = (4, 5)
 """group:artifact:version:type, and with a classifier."""
 
@@ -62,6 +67,9 @@ def _component(name: str, version: str, path: str) -> tuple[str, str]:
 
 
 def _remarks(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    thinned = sorted(set(options.get("properties", ())) & _TEST_FILTERS)
+    if thinned:
+        yield "properties", f"{', '.join(thinned)}: tests are left out without a reason; see test.skip"
     if options.get("wrapper_script"):
         yield "wrapper_script", "the checkout's own script runs: it can do more than start Maven"
 
@@ -86,15 +94,16 @@ def _is_named(name: str, version: str, filename: str) -> bool:
 
 
 def _is_file_of(package: str, version: str, filename: str) -> bool:
-    """Say whether a file can be of a version. Its artifact may be another module's: the signer saw to it that it is."""
+    """Say whether a file is one of the very artifact; other modules of a build are names of their own."""
     found = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", filename)
     if found is None or not filename.endswith(_SUFFIXES):
         msg = f"{filename!r} is not the name of a file in the Maven2 layout"
         raise ValueError(msg)
-    split_name(package)
-    # The artifact's own name may hold what looks like the version.
-    ends = (match.end() for match in re.finditer(re.escape(f"-{version}"), filename))
-    return any(_REST.fullmatch(filename, end) for end in ends)
+    return _is_named(package, version, filename)
+
+
+def _modules(options: Mapping[str, Any]) -> tuple[str, ...]:
+    return MavenOptions.model_validate(dict(options)).artifacts
 
 
 LANGUAGE = Language(
@@ -112,6 +121,7 @@ LANGUAGE = Language(
         purl=_archive_purl,
     ),
     options=MavenOptions,
+    modules=_modules,
     remarks=_remarks,
     refused={
         "build.requires": "what a Maven build needs stands in its POM, and the lock holds it; a patch can change it",

@@ -59,6 +59,7 @@ def make_lock(plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lo
         BuildToolError, RecipeError: the source is no Maven project, or nothing pins the Maven to use.
         InputUnavailableError, InputMissingError, InputDigestError: the distribution cannot be had as it is pinned.
         PackageTestError, BuildFailedError: the recorded run failed; what the recorder could not get is named.
+        InputDigestError: what farm's own repository gave does not verify.
         ResolutionError: it succeeded, but something was not to be had, or tried to reach past the recorder.
         Whatever the sandbox raises.
     """
@@ -95,6 +96,7 @@ def make_lock(plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lo
     if done.result.exit_code != 0:
         raise record_error(plan, done, tuple(f"{p.path}: {p.message}" for p in recording.unmended))
     _check(plan, recording)
+    _verify_own(recording, ctx)
     counted_tests(done)
     needed = locked_requirements(plan, snapshot, argv, distribution)
     files = tuple(_locked(file, distribution) for file in recording.files if not _own(file.path, plan, project.modules))
@@ -159,6 +161,24 @@ def _check(plan: BuildPlan, recording: Recording) -> None:
         )
 
 
+def _verify_own(recording: Recording, ctx: StepContext) -> None:
+    """Demand that what farm's own repository gave verifies: what the lock calls rebuilt has been.
+
+    Metadata is signed by nobody; what it led to is locked by its digest, and reviewed.
+    """
+    from farm.ecosystems.own import verify_own  # noqa: PLC0415 - sigstore is imported with it
+
+    folder = ctx.work / "own"
+    for recorded in recording.files:
+        found = parse_path(recorded.path).coordinates
+        if recorded.origin != "farm" or found is None:
+            continue
+        folder.mkdir(exist_ok=True)
+        file = folder / recorded.path.rpartition("/")[2]
+        ctx.vault.fetch(recorded.ref, file)
+        verify_own(ctx.settings, ctx.own_index, file, "maven", f"{found.group}:{found.artifact}", found.version)
+
+
 def _own(path: str, plan: BuildPlan, modules: frozenset[str]) -> bool:
     """Return whether a path is of the very version that is being built."""
     found = parse_path(path).coordinates
@@ -170,7 +190,8 @@ def _own(path: str, plan: BuildPlan, modules: frozenset[str]) -> bool:
 def _locked(file: Recorded, distribution: DistributionPin) -> LockedFile:
     found = parse_path(file.path).coordinates
     parts = file.path.split("/")
-    name = f"{found.group}:{found.artifact}" if found else ":".join((".".join(parts[:-2]), parts[-2]))
+    project = f"{'.'.join(parts[:-2])}:{parts[-2]}" if len(parts) > 2 else file.path  # noqa: PLR2004 - group, artifact, file
+    name = f"{found.group}:{found.artifact}" if found else project
     return LockedFile(
         filename=file.path,
         name=name,

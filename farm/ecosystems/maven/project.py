@@ -37,6 +37,9 @@ _OTHER_TOOLS = {
 }
 _DISTRIBUTION = re.compile(r".*/apache-maven-(?P<version>[0-9][A-Za-z0-9.-]*)-bin\.(?P<type>zip|tar\.gz)")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_CONFIG = ".mvn/maven.config"
+_FAIL_NEVER = re.compile(r"--?(fn|fail-n[a-z]*)")
+"""Options of Maven in all spellings that its parser takes."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def read_project(plan: BuildPlan, archive: Path) -> Project:
         archive: the snapshot's tar.
 
     Raises:
-        BuildToolError: there is no pom.xml; what was found instead is named.
+        BuildToolError: there is no pom.xml; what was found instead is named. Or the project wants a build that failed
+            to pass for one that succeeded.
         SourceUnsafeError: a POM is too large or unreadable.
     """
     files = _Files(archive)
@@ -83,6 +87,7 @@ def read_project(plan: BuildPlan, archive: Path) -> Project:
     root = posixpath.join(folder, "pom.xml") if folder else "pom.xml"
     if root not in files.names:
         raise _unsupported(plan, files, folder)
+    _check_config(plan, files, folder)
     poms = _reactor(files, root)
     first = poms[root]
     return Project(
@@ -148,6 +153,19 @@ def _reactor(files: _Files, root: str) -> dict[str, Pom]:
             below = posixpath.normpath(posixpath.join(posixpath.dirname(path), module.replace("\\", "/")))
             queue += [below] if below.endswith(".xml") else [posixpath.join(below, "pom.xml")]
     return found
+
+
+def _check_config(plan: BuildPlan, files: _Files, folder: str) -> None:
+    """Refuse what makes Maven end with success whatever failed; it looks for its options from the project upwards."""
+    parts = folder.split("/") if folder else []
+    for depth in range(len(parts) + 1):
+        name = "/".join([*parts[:depth], _CONFIG])
+        words = files.read(name).decode("utf-8", errors="replace").split() if name in files.names else []
+        if any(_FAIL_NEVER.fullmatch(word) for word in words):
+            raise BuildToolError(
+                f"{plan.package}: {name} makes Maven succeed whatever fails (--fail-never)",
+                remedy="Take the option out with a patch (build.patches).",
+            )
 
 
 def _wrapper(files: _Files, folder: str) -> DistributionPin | None:

@@ -12,7 +12,7 @@ from farm.model.base import BlobRef
 from farm.model.lock import LockedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import Literal
@@ -33,14 +33,18 @@ class Fetcher:
         vault: where the files go.
         folder: scratch folder, made here.
         indexes: where to look.
+        check_own: called with a wheel of farm's own index, its project and version; raises when it does not verify.
     """
 
-    def __init__(self, vault: Vault, folder: Path, indexes: Indexes) -> None:
+    def __init__(
+        self, vault: Vault, folder: Path, indexes: Indexes, *, check_own: Callable[[Path, str, str], None]
+    ) -> None:
         self._vault = vault
         self._known: dict[Pin, LockedFile] = {}
         self._upstream = IndexClient(indexes.upstream, indexes.ca_bundle)
         self._own = IndexClient(indexes.own, indexes.ca_bundle) if indexes.own else None
         self._folder = folder
+        self._check_own = check_own
 
     def __enter__(self) -> Self:
         self._folder.mkdir()
@@ -64,11 +68,15 @@ class Fetcher:
     def _fetch(self, pin: Pin) -> LockedFile:
         client, listed, origin = self._find(pin)
         ref = BlobRef(sha256=pin.sha256, size=listed.size) if listed.size is not None else None
+        target = self._folder / pin.filename
         if ref is None or not self._vault.has(ref):
-            target = self._folder / pin.filename
             client.download(listed, target, sha256=pin.sha256)
             ref = self._vault.put_file(target)
-            target.unlink()
+        if origin == "farm":
+            if not target.exists():
+                self._vault.fetch(ref, target)
+            self._check_own(target, pin.name, pin.version)
+        target.unlink(missing_ok=True)
         return LockedFile(
             filename=pin.filename,
             name=pin.name,

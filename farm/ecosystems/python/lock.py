@@ -31,6 +31,7 @@ from farm.model.lock import InputRole, Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from farm.ecosystems.base import StepContext
     from farm.model.plan import BuildPlan, Target
@@ -60,7 +61,13 @@ def make_lock(plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lo
     backend = Backend(plan, snapshot, ctx, stage_source(snapshot, ctx))
     config = upstream_config(ctx.settings)
     indexes = Indexes(config.url, ctx.own_index, config.ca_bundle)
-    with Fetcher(ctx.vault, ctx.work / "fetched", indexes) as fetcher:
+
+    def check_own(file: Path, name: str, version: str) -> None:
+        from farm.ecosystems.own import verify_own  # noqa: PLC0415 - sigstore is imported with it
+
+        verify_own(ctx.settings, ctx.own_index, file, plan.package.ecosystem, name, version)
+
+    with Fetcher(ctx.vault, ctx.work / "fetched", indexes, check_own=check_own) as fetcher:
         build = _build_rounds(backend, indexes, fetcher)
         _log.info("lock: asking the backend for the metadata")
         info = backend.metadata(fetcher.files(build.pins))

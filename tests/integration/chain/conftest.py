@@ -26,6 +26,15 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def jdk17(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The Java builder image, made if this host does not have it; returns its digest."""
+    home = FarmHome(tmp_path_factory.mktemp("jdk17"), CHECKOUT / "recipes")
+    (made,) = home.farm("images", "build", "jdk17", "--json").ok().data
+    digest: str = made["digest"]
+    return digest
+
+
+@pytest.fixture(scope="session")
 def home_a(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[FarmHome]:
     """A farm with the recipes that ship."""
     del image

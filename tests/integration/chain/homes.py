@@ -239,7 +239,8 @@ class FarmHome:
 
     def published(self, filename: str) -> Path:
         """Where the object store keeps a published file."""
-        (found,) = (self.data / "s3" / "farm-repository" / "files").rglob(filename)
+        root = self.data / "s3" / "farm-repository"
+        (found,) = (path for folder in ("files", "maven2") for path in (root / folder).rglob(filename))
         return found
 
     def quarantined(self) -> list[str]:

@@ -10,8 +10,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from .homes import CHECKOUT, run
+from .recipes import strangers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .homes import FarmHome
 
 pytestmark = [pytest.mark.docker, pytest.mark.services]
@@ -45,10 +48,29 @@ def test_the_commits_that_farm_is_built_from_are_in_this_clone() -> None:
         )
 
 
-def test_locks_that_ship_need_no_farm_that_built_before() -> None:
-    for path in (CHECKOUT / "recipes").rglob("locks/*.json"):
-        origins = {file["origin"] for file in json.loads(path.read_text(encoding="utf-8"))["files"]}
-        assert origins <= {"index"}, path
+def test_locks_that_ship_take_from_farm_only_what_another_recipe_that_ships_rebuilds() -> None:
+    assert strangers(CHECKOUT / "recipes") == []
+
+
+def test_what_no_other_recipe_rebuilds_is_found(tmp_path: Path) -> None:
+    def recipe(artifact: str, *files: tuple[str, str], more: tuple[str, ...] = ()) -> None:
+        folder = tmp_path / "maven" / f"org.x.{artifact}"
+        (folder / "locks").mkdir(parents=True)
+        options = {"artifacts": [f"org.x:{name}" for name in more]}
+        text = {
+            "ecosystem": "maven",
+            "name": f"org.x:{artifact}",
+            "versions": {"1.0": {}},
+            "build": {"options": options},
+        }
+        (folder / "recipe.yaml").write_text(json.dumps(text), encoding="utf-8")
+        locked = [{"filename": f"{n}-{v}.jar", "name": f"org.x:{n}", "version": v, "origin": "farm"} for n, v in files]
+        locked.append({"filename": "else.jar", "name": "org.x:else", "version": "1.0", "origin": "index"})
+        (folder / "locks" / "1.0.json").write_text(json.dumps({"files": locked}), encoding="utf-8")
+
+    recipe("low", ("low", "1.0"), more=("module",))
+    recipe("high", ("low", "1.0"), ("module", "1.0"), ("low", "1.1"), ("else", "1.0"))
+    assert strangers(tmp_path) == ["org.x.high: low-1.1.jar", "org.x.high: else-1.0.jar", "org.x.low: low-1.0.jar"]
 
 
 @pytest.mark.parametrize("reference", SHIPPED)

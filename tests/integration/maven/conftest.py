@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.fixtures_maven_bench import bench, first, maven_images, repository, sample
+from tests.fixtures_maven_bench import bench, first, repository, sample
 
-__all__ = ["bench", "first", "maven_images", "repository", "sample"]
+__all__ = ["bench", "first", "repository", "sample"]

@@ -39,7 +39,7 @@ def test_all_of_them_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     guides = json.loads(capsys.readouterr().out)
     assert [guide["tool"] for guide in guides] == ["gradle", "maven", "pip", "uv"]
     assert all("https://packages.example.org/farm/" in guide["text"] for guide in guides)
-    assert "isAllowInsecureProtocol" not in guides[0]["text"]
+    assert "AllowInsecureProtocol" not in guides[0]["text"]
 
 
 def test_without_an_address_or_for_an_unknown_tool() -> None:

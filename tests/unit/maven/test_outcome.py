@@ -10,7 +10,7 @@ from farm.config import Settings
 from farm.ecosystems.base import StepContext
 from farm.ecosystems.maven.ecosystem import ECOSYSTEM
 from farm.ecosystems.maven.finish import report_tests
-from farm.errors import FarmError, GuardError, PackageTestError, SourceUnsafeError, UnsafeArchiveError
+from farm.errors import FarmError, GuardError, PackageTestError, UnsafeArchiveError
 from farm.model.base import BlobRef
 from farm.model.build import BuildResult, RawArtifact, TestCounts, Usage
 from farm.sandbox.docker import DockerSandbox
@@ -117,7 +117,7 @@ def test_what_the_guards_refuse(tmp_path: Path, files: dict[str, bytes], words: 
         ({**GOOD, f"{BASE}.jar": jar({"../x": ""})}, UnsafeArchiveError),
         ({**GOOD, f"{BASE}-javadoc.jar": b"no jar"}, UnsafeArchiveError),
         ({**GOOD, f"{BASE}-src.zip": jar({"/x": ""})}, UnsafeArchiveError),
-        ({**GOOD, f"{BASE}.pom": b"<project"}, SourceUnsafeError),
+        ({**GOOD, f"{BASE}.pom": b"<project"}, GuardError),
     ],
 )
 def test_what_cannot_be_read_is_refused(tmp_path: Path, files: dict[str, bytes], kind: type[FarmError]) -> None:

@@ -20,7 +20,7 @@ def guides(base: str) -> tuple[Guide, ...]:
         Guide(tool="maven", place="~/.m2/settings.xml, or a file for `mvn --settings`", text=_settings(url)),
         Guide(
             tool="gradle",
-            place="settings.gradle.kts; in build.gradle.kts the `repositories` block alone",
+            place="settings.gradle or settings.gradle.kts; before Gradle 6.8 the `repositories` block in build.gradle",
             text=_gradle(url),
         ),
     )
@@ -64,8 +64,9 @@ def _settings(url: str) -> str:
 
 
 def _gradle(url: str) -> str:
+    """Return a block that is right in Groovy and in Kotlin."""
     quoted = url.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
-    plain = "            isAllowInsecureProtocol = true // loopback\n"
+    plain = "            setAllowInsecureProtocol(true) // loopback\n"
     insecure = plain if url.startswith("http://") and is_loopback(url) else ""
     return f"""dependencyResolutionManagement {{
     repositories {{

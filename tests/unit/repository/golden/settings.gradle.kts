@@ -3,7 +3,7 @@ dependencyResolutionManagement {
         maven {
             name = "farm"
             url = uri("http://127.0.0.1:8080/maven/")
-            isAllowInsecureProtocol = true // loopback
+            setAllowInsecureProtocol(true) // loopback
             mavenContent { releasesOnly() }
         }
         mavenCentral()
