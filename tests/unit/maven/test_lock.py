@@ -128,12 +128,25 @@ def test_the_projects_own_modules_are_left_out_but_not_their_older_releases(benc
     assert lock.missing == ()
 
 
-def test_the_farms_own_repository_is_asked_first_and_its_files_say_so(bench: Bench) -> None:
+def test_the_farms_own_repository_is_asked_first_and_its_files_say_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[tuple[object, ...]] = []
+    monkeypatch.setattr("farm.ecosystems.own.verify_own", lambda *values: verified.append(values[2:]))
     with serving(Repository({"org/x/a/1/a-1.jar": b"rebuilt here"})) as own:
         lock = bench.lock(Asks(("/org/x/a/1/a-1.jar", "/org/x/a/1/a-1.pom")), SOURCE, own.url)
     assert {file.filename: file.origin for file in lock.files} == {
         MAVEN.path: "index", "org/x/a/1/a-1.jar": "farm", "org/x/a/1/a-1.pom": "index",
     }  # fmt: skip
+    assert [values[1:] for values in verified] == [("maven", "org.x:a", "1")]
+
+
+def test_what_is_called_rebuilt_and_does_not_verify_makes_no_lock(bench: Bench) -> None:
+    with (
+        serving(Repository({"org/x/a/1/a-1.jar": b"evil"})) as own,
+        pytest.raises(InputDigestError, match=r"a-1\.jar of farm's own repository"),
+    ):
+        bench.lock(Asks(("/org/x/a/1/a-1.jar",)), SOURCE, own.url)
 
 
 def test_no_maven_project(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from farm.store.cache import BlobCache
 from tests.fixtures_source import MemoryVault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from farm.model.outcome import InputsReport
@@ -42,8 +42,12 @@ class Bench:
     asked: list[str] = field(default_factory=list)
     together: threading.Barrier | None = None
 
-    def fetch_input(self, file: LockedFile, target: Path, _settings: Settings, own_index: str) -> None:
+    @contextmanager
+    def fetcher(self, _settings: Settings, own_index: str) -> Iterator[Callable[[LockedFile, Path], None]]:
         assert own_index == "own"
+        yield self.fetch
+
+    def fetch(self, file: LockedFile, target: Path) -> None:
         self.asked.append(file.filename)
         if self.together is not None:
             self.together.wait(timeout=10)
