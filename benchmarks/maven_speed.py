@@ -113,6 +113,8 @@ def main(rounds: int, reference: str) -> None:
                 bare.run()
             with times.of("bare mvn, warm local repository"):
                 bare.run()
+            with times.of("inputs, all in the vault"):
+                steps.inputs(runtime, plan, lock)
             with runtime.context("build", "maven", image) as ctx, times.of("replay"):
                 result = ECOSYSTEM.build(plan, snapshot, lock, ctx)
             times.seconds.setdefault("  of it in the sandbox", []).append(result.usage.seconds)

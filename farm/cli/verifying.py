@@ -35,6 +35,12 @@ def verify(
             "--index", help="First fetch what is missing beside the files from here: `…/simple/`, `…/maven/`."
         ),
     ] = "",
+    package: Annotated[
+        str,
+        typer.Option(
+            "--package", help="What they must be files of: `maven/org.example:sample-lib`, with `@version` or without."
+        ),
+    ] = "",
     json: Json = False,
 ) -> None:
     """Verify files with what lies beside them: signature, log inclusion, digest, provenance, SBOMs. Works offline."""
@@ -51,7 +57,7 @@ def verify(
     renderer.line(f"trust root {trust.source} sha256:{trust.sha256}")
     if index:
         _fetch(renderer, index, files)
-    verdicts = [verify_file(path, trust=trust, identity=expected) for path in files]
+    verdicts = [verify_file(path, trust=trust, identity=expected, package=package) for path in files]
     for verdict in verdicts:
         _show(renderer, verdict)
     renderer.data(

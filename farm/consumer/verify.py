@@ -38,7 +38,9 @@ _T = TypeVar("_T")
 _FORMAT_NAMES = {SbomFormat.CYCLONEDX: "CycloneDX", SbomFormat.SPDX: "SPDX"}
 
 
-def verify(path: Path, *, trust: Trust, identity: ExpectedIdentity, sidecars: Path | None = None) -> FileVerdict:
+def verify(
+    path: Path, *, trust: Trust, identity: ExpectedIdentity, sidecars: Path | None = None, package: str = ""
+) -> FileVerdict:
     """Verify one file with what lies beside it.
 
     Args:
@@ -46,11 +48,13 @@ def verify(path: Path, *, trust: Trust, identity: ExpectedIdentity, sidecars: Pa
         trust: the trust root, from `farm.trust.verify.load_trust`.
         identity: who must have signed.
         sidecars: folder of the sidecars; None = the file's own folder.
+        package: what it must be a file of, `maven/org.example:sample-lib` or with `@version`; empty = what its name
+            says. A jar's name does not say its group.
 
     Returns:
         The verdict. Whatever is wrong with the file or its sidecars is in it and raises nothing.
     """
-    run = _Run(path, sidecars if sidecars is not None else path.parent, trust, identity)
+    run = _Run(path, sidecars if sidecars is not None else path.parent, trust, identity, package)
     try:
         # A named pipe would block when it is opened.
         if not path.is_file():
@@ -67,7 +71,8 @@ def verify(path: Path, *, trust: Trust, identity: ExpectedIdentity, sidecars: Pa
 class _Run:
     """One verification: its inputs, the checks made so far, what they found."""
 
-    def __init__(self, path: Path, beside: Path, trust: Trust, identity: ExpectedIdentity) -> None:
+    def __init__(self, path: Path, beside: Path, trust: Trust, identity: ExpectedIdentity, package: str) -> None:
+        self.package = package
         self.path = path
         self.beside = beside
         self.trust = trust
@@ -124,6 +129,8 @@ class _Run:
             return
         self.check("builder", lambda: _builder(facts, self.identity))
         self.check("package", lambda: _package(facts, self.path.name))
+        if self.package:
+            self.check("asked for", lambda: _asked(facts, self.path.name, self.package))
         if signed is None:
             # Before its signature holds, the archive is nothing to be opened.
             self.skip("certificate", "SBOM", because="the signature does not hold")
@@ -241,17 +248,31 @@ def _builder(facts: ProvenanceFacts, identity: ExpectedIdentity) -> tuple[str, b
 
 
 def _package(facts: ProvenanceFacts, filename: str) -> tuple[str, bool]:
+    name = _name_of(facts, filename)
+    of = "" if name == facts.package else f"{name}, a module of "
+    return f"{of}{facts.package} {facts.version}", True
+
+
+def _asked(facts: ProvenanceFacts, filename: str, wanted: str) -> tuple[str, bool]:
+    """Hold what the file was built as against what the user expects."""
+    is_ = f"{facts.ecosystem}/{_name_of(facts, filename)}"
+    if wanted not in {is_, f"{is_}@{facts.version}"}:
+        raise VerificationError(f"it is a file of {is_}@{facts.version}, not of {wanted}")
+    return wanted, True
+
+
+def _name_of(facts: ProvenanceFacts, filename: str) -> str:
+    """Return under which of the names that the build publishes the file goes."""
     try:
         spoken = language(facts.ecosystem)
         names = (facts.package, *spoken.modules(facts.options))
         found = [name for name in names if spoken.is_file_of(name, facts.version, filename)]
-        same = language_of_file(filename) is spoken and found
+        same = language_of_file(filename) is spoken
     except ValueError as error:
         raise VerificationError(str(error)) from error
-    if not same:
+    if not same or not found:
         raise VerificationError(f"the provenance is of {facts.package} {facts.version}, the file is {filename}")
-    of = "" if found[0] == facts.package else f"{found[0]}, a module of "
-    return f"{of}{facts.package} {facts.version}", True
+    return found[0]
 
 
 def _embedded(stream: BinaryIO, reader: Callable[[BinaryIO], Mapping[str, bytes]]) -> tuple[str, Mapping[str, bytes]]:

@@ -21,6 +21,7 @@ from prefect.states import Completed, Failed
 
 from farm import log
 from farm.config import load_settings
+from farm.ecosystems.repositories import layout_of
 from farm.errors import FarmError, VerificationError
 from farm.evidence import facts, summary
 from farm.flows.logs import forward
@@ -159,8 +160,9 @@ def _leave_artifacts(settings: Settings, outcome: Outcome, signed: tuple[SignedF
     """Attach the evidence summary and the link to the index page to the run."""
     key = re.sub(r"[^a-z0-9]+", "-", outcome.package.lower()).strip("-")
     index = service_url(settings, "index")
-    name = outcome.package.partition("/")[2].partition("@")[0]
-    page = f"{index}/simple/{name}/" if index else ""
+    ecosystem, _, named = outcome.package.partition("/")
+    name, _, version = named.rpartition("@")
+    page = f"{index}/{layout_of(ecosystem).page(name, version)}" if index else ""
     create_markdown_artifact(_summary(outcome, signed, page), key=f"evidence-{key}", description="Evidence")
     if page:
         create_link_artifact(page, link_text=f"{name} on farm's index", key=f"index-{key}", description="Index page")

@@ -146,6 +146,10 @@ class Layout(Protocol[R]):
         """Return how tools are told to use the repository at `base` (ends in `/`), the usual tool first."""
         ...
 
+    def page(self, name: str, version: str) -> str:
+        """Return where a published version is shown, relative to the server's address."""
+        ...
+
     def section(self, store: ObjectStore) -> Section:
         """Return what the page for people shows. Reads single objects, lists nothing."""
         ...

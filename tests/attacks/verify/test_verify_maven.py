@@ -144,3 +144,20 @@ def test_a_jar_under_another_name(jars: Shelf, name: str) -> None:
     for path in list(jars.folder.glob(f"{JAR}*")):
         path.rename(path.with_name(path.name.replace(JAR, name)))
     assert "provenance" in failed(replace(jars), name)
+
+
+@pytest.mark.parametrize(
+    ("package", "passes"),
+    [
+        ("maven/org.example:alpha", True),
+        ("maven/org.example:alpha@1.0", True),
+        ("maven/org.example:alpha@1.1", False),
+        ("maven/com.example:alpha", False),  # what a jar's name does not tell
+        ("python/alpha", False),
+        ("org.example:alpha", False),
+    ],
+)
+def test_a_jar_of_another_group_is_not_what_was_asked_for(jars: Shelf, package: str, passes: bool) -> None:  # noqa: FBT001 - a table
+    found = verify(jars.folder / JAR, trust=jars.farm.trust, identity=IDENTITY, package=package)
+    assert found.verified is passes
+    assert [check.name for check in found.failures] == ([] if passes else ["asked for"])

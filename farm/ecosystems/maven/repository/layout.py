@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from farm.ecosystems.maven.naming import split_name
+from farm.ecosystems.maven.paths import Coordinates
 from farm.ecosystems.maven.repository import snippets
 from farm.ecosystems.maven.repository.model import PAGE_KEY, PublishedVersion
 from farm.ecosystems.maven.repository.published import pointed_at, read_at, read_record
@@ -97,6 +99,11 @@ class MavenLayout:
     def guides(self, base: str) -> tuple[Guide, ...]:
         """Return how Maven and Gradle use the repository."""
         return snippets.guides(base)
+
+    def page(self, name: str, version: str) -> str:
+        """Return the version's POM: there are no pages in a Maven repository."""
+        group, artifact = split_name(name)
+        return f"maven/{Coordinates(group, artifact, version, extension='pom').path}"
 
     def section(self, store: ObjectStore) -> Section:
         """Return the packages."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from farm.ecosystems.python.repository import snippets
-from farm.ecosystems.python.repository.model import METADATA, ROOT_JSON, PublishedFile, release_of
+from farm.ecosystems.python.repository.model import METADATA, ROOT_JSON, SIMPLE, PublishedFile, release_of
 from farm.ecosystems.python.repository.published import find_published, published_names, read_record
 from farm.errors import GuardError, ImmutableError, VerificationError
 from farm.model.plan import PackageId
@@ -108,6 +108,11 @@ class PythonLayout:
     def guides(self, base: str) -> tuple[Guide, ...]:
         """Return how pip and uv use the index."""
         return snippets.guides(base)
+
+    def page(self, name: str, version: str) -> str:
+        """Return the project's page."""
+        del version
+        return f"{SIMPLE}{name}/"
 
     def section(self, store: ObjectStore) -> Section:
         """Return the projects."""
