@@ -83,7 +83,7 @@ class Bare:
         ]
         java = os.environ.get("JAVA_HOME") or str(Path(shutil.which("java") or "java").resolve().parents[1])
         self.env = {
-            **build_environment(plan, snapshot),
+            **build_environment(plan, snapshot, replay=False),
             "HOME": str(work / "home"),
             "JAVA_HOME": java,
             "PATH": f"{java}/bin:{os.environ['PATH']}",

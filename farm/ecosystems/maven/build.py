@@ -58,7 +58,7 @@ def build_jars(plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepC
     patch_mounts, patching = patch_steps(plan, ctx.vault, ctx.work)
     mounts = (*replay_mounts(lock, ctx), *patch_mounts, guest_mount())
     steps = (*patching, *maven_steps(plan, snapshot, argv, DEPOT_URL))
-    env = build_environment(plan, snapshot)
+    env = build_environment(plan, snapshot, replay=True)
     done = run(plan, ctx, "build", steps, env, mounts=mounts, source=source)
     if done.result.exit_code != 0:
         raise replay_error(plan, done)

@@ -117,17 +117,26 @@ def maven_argv(plan: BuildPlan, snapshot: SourceSnapshot, *, has_timestamp: bool
     )
 
 
-def build_environment(plan: BuildPlan, snapshot: SourceSnapshot) -> dict[str, str]:
-    """Return the fixed environment of the build (pure)."""
+def build_environment(plan: BuildPlan, snapshot: SourceSnapshot, *, replay: bool) -> dict[str, str]:
+    """Return the fixed environment of the build (pure).
+
+    Args:
+        plan: what is built.
+        snapshot: its source.
+        replay: whether there is a depot. Maven (3.9 and later) then reads artifacts from it in place, as from a second
+            local repository, instead of copying each into the first: it is read-only, and its digests were computed
+            when it was made. Metadata, and older Mavens, come through the mirror and `--strict-checksums`.
+    """
     options = options_of(plan)
     memory = [f"-Xmx{options.heap_mb}m"] if options.heap_mb else []
+    tail = [f"-Dmaven.repo.local.tail={DEPOT}"] if replay else []
     return {
         **plan.build.env,
         "HOME": "/home/build",
         "JAVA_HOME": _JAVA,
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
-        "MAVEN_OPTS": " ".join((_QUICK, *memory)),
+        "MAVEN_OPTS": " ".join((_QUICK, *memory, *tail)),
         # The image's and the user's start-up files have no say.
         "MAVEN_SKIP_RC": "true",
         "PATH": _PATH,

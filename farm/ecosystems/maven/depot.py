@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.maven.basis import DISTRIBUTION
+from farm.ecosystems.maven.checksums import digest_of
 from farm.ecosystems.maven.command import DEPOT, DEPOT_URL, MAVEN, SETTINGS, settings_xml
 from farm.ecosystems.maven.paths import parse_path
 from farm.errors import LockStaleError, SourceUnsafeError
@@ -46,10 +47,10 @@ def replay_mounts(lock: Lock, ctx: StepContext) -> tuple[Mount, ...]:
 def make_depot(files: Iterable[LockedFile], cache: BlobCache, folder: Path) -> None:
     """Lay the locked files out below the new `folder`; each one's SHA-256 is computed on the way in.
 
-    The `.sha1` beside each file is the lock's: Maven compares it with what it reads.
+    The `.sha1` beside each file is the lock's, which must be the file's: Maven compares only what it copies.
 
     Raises:
-        LockStaleError: a path that no Maven repository has, or that is there twice; no SHA-1.
+        LockStaleError: a path that no Maven repository has, or that is there twice; no SHA-1, or another file's.
         BlobMissingError, BlobCorruptError: a file is not in the vault as the lock says.
     """
     wanted: dict[Path, BlobRef] = {}
@@ -73,6 +74,9 @@ def make_depot(files: Iterable[LockedFile], cache: BlobCache, folder: Path) -> N
         target.write_text(sha1, encoding="ascii")
         target.chmod(0o644)
     cache.link_all(wanted)
+    for target in wanted:
+        if digest_of(target, "sha1") != sums[target.with_name(f"{target.name}.sha1")]:
+            raise LockStaleError(f"the lock has another SHA-1 than {target.relative_to(folder)} has")
 
 
 def _make(folder: Path) -> None:

@@ -87,7 +87,7 @@ def make_lock(plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lo
             ctx,
             "lock",
             (*patching, *maven_steps(plan, snapshot, argv, RECORDER_URL)),
-            build_environment(plan, snapshot),
+            build_environment(plan, snapshot, replay=False),
             mounts=mounts,
             source=source,
             peer=Peer(folder / "socket", PORT),

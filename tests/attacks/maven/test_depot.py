@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from farm.ecosystems.maven.ecosystem import ECOSYSTEM
-from farm.errors import BlobCorruptError, InputDigestError, LockStaleError
+from farm.errors import BlobCorruptError, LockStaleError
 from tests.fixtures_maven_bench import variant
 from tests.fixtures_source import MemoryVault
 
@@ -24,12 +24,10 @@ def plugin(sample: Sample) -> LockedFile:
 
 
 def test_a_checksum_in_the_lock_that_is_another_files(bench: MavenBench, sample: Sample) -> None:
-    """Maven itself compares: what it reads is what was recorded, or it stops (`--strict-checksums`)."""
     file = plugin(sample)
     files = tuple(f if f != file else f.model_copy(update={"sha1": "0" * 40}) for f in sample.lock.files)
-    with pytest.raises(InputDigestError) as caught:
+    with pytest.raises(LockStaleError, match=r"another SHA-1 than .*/maven-clean-plugin-"):
         bench.build(sample.plan, sample.snapshot, sample.lock.model_copy(update={"files": files}))
-    assert "maven-clean-plugin:jar" in caught.value.message
 
 
 def test_a_blob_of_the_vault_never_reaches_maven(bench: MavenBench, sample: Sample) -> None:
