@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +15,10 @@ from farm import log
 from farm.model.base import sha256_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from farm.model.base import BlobRef
     from farm.store.base import Vault
 
 __all__ = ["BlobCache"]
-
-_THREADS = 8
 
 _log = log.get(__name__)
 
@@ -60,12 +55,6 @@ class BlobCache:
         self._vault.fetch(ref, target)
         target.chmod(0o444)
         self._keep(target, kept)
-
-    def link_all(self, wanted: Mapping[Path, BlobRef]) -> None:
-        """Make every target a link to its blob, several at a time; raises like `link`."""
-        with ThreadPoolExecutor(max_workers=_THREADS) as pool:
-            for _ in pool.map(lambda item: self.link(item[1], item[0]), wanted.items()):
-                pass
 
     def add(self, ref: BlobRef, file: Path) -> None:
         """Keep `file`, whose digest was just checked, unless the blob is there already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.maven.basis import DISTRIBUTION
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from farm.store.cache import BlobCache
 
 __all__ = ["distribution_mount", "make_depot", "replay_mounts", "settings_mount"]
+
+
+_TRANSFERS = 8
+"""Files that are read from the cache, or from the vault, at the same time."""
 
 
 def replay_mounts(lock: Lock, ctx: StepContext) -> tuple[Mount, ...]:
@@ -70,13 +75,18 @@ def make_depot(files: Iterable[LockedFile], cache: BlobCache, folder: Path) -> N
         raise LockStaleError(f"the lock has a file below a file: {min(parents & wanted.keys()).relative_to(folder)}")
     for parent in sorted({folder, *parents}):
         _make(parent)
-    for target, sha1 in sums.items():
-        target.write_text(sha1, encoding="ascii")
-        target.chmod(0o644)
-    cache.link_all(wanted)
-    for target in wanted:
-        if digest_of(target, "sha1") != sums[target.with_name(f"{target.name}.sha1")]:
+
+    def place(target: Path) -> None:
+        beside = target.with_name(f"{target.name}.sha1")
+        beside.write_text(sums[beside], encoding="ascii")
+        beside.chmod(0o644)
+        cache.link(wanted[target], target)
+        if digest_of(target, "sha1") != sums[beside]:
             raise LockStaleError(f"the lock has another SHA-1 than {target.relative_to(folder)} has")
+
+    with ThreadPoolExecutor(max_workers=_TRANSFERS) as pool:
+        for _ in pool.map(place, wanted):
+            pass
 
 
 def _make(folder: Path) -> None:
