@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from farm.errors import VerificationError
 from farm.evidence.sbom import DOCUMENT_LIMIT, SbomFormat
 from farm.model.base import unique_keys
+from farm.model.evidence import BUNDLE, PROVENANCE_BUNDLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["BUNDLE", "LIMIT", "PROVENANCE_BUNDLE", "SUFFIXES", "json_object", "read_capped"]
 
-BUNDLE = ".sigstore.json"
-PROVENANCE_BUNDLE = ".provenance.sigstore.json"
 SUFFIXES = (BUNDLE, PROVENANCE_BUNDLE, *(kind.value for kind in SbomFormat))
 """Everything that `farm verify` wants beside a file."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -13,7 +13,22 @@ from farm.model.lock import LockedFile
 from farm.model.plan import BuildPlan, PackageId
 from farm.model.source import SourceSnapshot
 
-__all__ = ["Byproduct", "JobRecord", "RecipeOrigin", "RunResult", "SbomFacts", "SignedFile", "Timestamp"]
+__all__ = [
+    "BUNDLE",
+    "PROVENANCE_BUNDLE",
+    "Byproduct",
+    "JobRecord",
+    "RecipeOrigin",
+    "RunResult",
+    "SbomFacts",
+    "SignedFile",
+    "Timestamp",
+]
+
+BUNDLE: Final = ".sigstore.json"
+"""What the bundle with a file's signature is called, after the file's name."""
+PROVENANCE_BUNDLE: Final = ".provenance.sigstore.json"
+"""And the one with its provenance."""
 
 
 def _is_a_time(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from farm.model.build import BuildResult, TestReport
+from farm.model.evidence import BUNDLE
 from farm.model.lock import Lock
 from farm.model.outcome import InputsReport, Outcome
 from farm.model.plan import BuildPlan
@@ -67,7 +68,7 @@ def _(report: TestReport) -> str:
 
 @_describe.register
 def _(signed: SignedBuild) -> str:
-    return ", ".join(file.filename + ".sigstore.json" for file in signed.files)
+    return ", ".join(file.filename + BUNDLE for file in signed.files)
 
 
 @_describe.register

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Generic, NamedTuple, TypeVar
 from pydantic import Field, StringConstraints
 
 from farm.model.base import BlobRef, Value, sha256_bytes
+from farm.model.evidence import BUNDLE, PROVENANCE_BUNDLE
 from farm.model.plan import PackageId
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ __all__ = [
     "lease_key",
 ]
 
-BUNDLE: Final = ".sigstore.json"
-PROVENANCE_BUNDLE: Final = ".provenance.sigstore.json"
 CYCLONEDX: Final = ".cdx.json"
 SPDX: Final = ".spdx.json"
 

@@ -41,7 +41,7 @@ class BlobCache:
         Raises:
             BlobMissingError, BlobCorruptError, StoreUnavailableError: the vault does not have it.
         """
-        kept = self._folder / ref.sha256[:2] / ref.sha256
+        kept = self._place(ref)
         if self._right(kept, ref):
             try:
                 os.link(kept, target)
@@ -58,10 +58,13 @@ class BlobCache:
 
     def add(self, ref: BlobRef, file: Path) -> None:
         """Keep `file`, whose digest was just checked, unless the blob is there already."""
-        kept = self._folder / ref.sha256[:2] / ref.sha256
+        kept = self._place(ref)
         if not kept.exists():
             file.chmod(0o444)
             self._keep(file, kept)
+
+    def _place(self, ref: BlobRef) -> Path:
+        return self._folder / ref.sha256[:2] / ref.sha256
 
     def _right(self, kept: Path, ref: BlobRef) -> bool:
         try:

@@ -9,7 +9,7 @@ from farm.ecosystems.maven.command import TIMESTAMP, maven_argv
 from farm.ecosystems.maven.language import LANGUAGE
 from farm.ecosystems.maven.options import options_of
 from farm.ecosystems.maven.paths import parse_path
-from farm.errors import LockStaleError
+from farm.ecosystems.stale import differences, refuse_stale
 from farm.model.base import canonical_json, sha256_bytes
 
 if TYPE_CHECKING:
@@ -63,18 +63,15 @@ def check(plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock:
     needed = lock.requirements
     own = options_of(plan).maven
     maven = needed.get(DISTRIBUTION, ("",))[-1]
-    changed = [
-        f"{what} (lock: {locked or 'none'}, now: {now or 'none'})"
-        for what, locked, now in (
-            ("package", lock.package, str(plan.package)),
-            ("target", lock.target, plan.target.key),
-            ("builder image", lock.image, plan.build.image),
+    changed = differences(
+        plan,
+        lock,
+        (
             ("JDK", " ".join(needed.get(_JDK, ())), image.interpreter),
             ("source tree", " ".join(needed.get(_SOURCE, ())), snapshot.tree_digest),
             ("Maven", maven, own.sha256 if own else maven),
-        )
-        if locked != now
-    ]
+        ),
+    )
     # Whether the POM has a timestamp is seen in the source; both readings are of one recipe.
     recorded = needed.get(COMMAND, ())
     stamped = any(word.startswith(f"-D{TIMESTAMP}=") for word in recorded)
@@ -86,13 +83,7 @@ def check(plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock:
     changed += [f"file {f.filename} is not {f.purl}" for f in lock.files if not _consistent(f.filename, f.purl)]
     if not changed and lock.basis != basis(plan, needed):
         changed.append("the sub-directory, build.env, build.patches or the lock file itself")
-    if changed:
-        command = f"farm lock {plan.package}"
-        raise LockStaleError(
-            f"the lock of {plan.package} for {lock.target} was made for something else: {'; '.join(changed)}",
-            remedy=f"Run `{command}`, read the difference and commit it.",
-            details={"changed": changed, "command": command},
-        )
+    refuse_stale(plan, lock, changed)
 
 
 def purl_of(path: str) -> str:

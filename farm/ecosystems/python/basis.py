@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from farm.errors import LockStaleError
+from farm.ecosystems.stale import differences, refuse_stale
 from farm.model.base import canonical_json, sha256_bytes
 
 if TYPE_CHECKING:
@@ -55,28 +55,19 @@ def basis(plan: BuildPlan, snapshot: SourceSnapshot, requirements: Mapping[str, 
 
 def check(plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock: Lock) -> None:
     """Raise LockStaleError when `lock` was made for something else, naming what differs."""
-    changed = [
-        f"{what} (lock: {locked or 'none'}, now: {now or 'none'})"
-        for what, locked, now in (
-            ("package", lock.package, str(plan.package)),
-            ("target", lock.target, plan.target.key),
-            ("builder image", lock.image, plan.build.image),
+    changed = differences(
+        plan,
+        lock,
+        (
             ("interpreter of the image", lock.target.partition("-")[0], image.interpreter),
             ("build.requires", _listed(lock, CONSTRAINTS), ", ".join(sorted(plan.build.requires))),
             ("test.requires", _listed(lock, "test"), ", ".join(sorted(plan.test.requires))),
-        )
-        if locked != now
-    ]
+        ),
+    )
     changed += [f"file {f.filename} is not {f.name} {f.version}" for f in lock.files if not _consistent(f)]
     if not changed and lock.basis != basis(plan, snapshot, lock.requirements):
         changed.append("the source tree, build.env, build.config_settings, build.patches or the lock file itself")
-    if changed:
-        command = f"farm lock {plan.package}"
-        raise LockStaleError(
-            f"the lock of {plan.package} for {lock.target} was made for something else: {'; '.join(changed)}",
-            remedy=f"Run `{command}`, read the difference and commit it.",
-            details={"changed": changed, "command": command},
-        )
+    refuse_stale(plan, lock, changed)
 
 
 def _listed(lock: Lock, key: str) -> str:
