@@ -211,6 +211,16 @@ class InputNotLockedError(FarmError):
     default_remedy = "Run `farm lock` for the package, read what it adds, and commit it."
 
 
+class NotRebuiltError(FarmError):
+    """The policy wants inputs that farm rebuilt, and some are not."""
+
+    exit_code = 37
+    default_remedy = (
+        "Build them first (`farm catalog rebuild --only X`), add a recipe for what has none, or set policy.inputs to"
+        " rebuilt-first."
+    )
+
+
 # --- 40-59: sandbox and build ----------------------------------------------------------------------------------------
 
 

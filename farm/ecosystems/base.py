@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from farm.config import Settings
+    from farm.model.base import BlobRef
     from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
     from farm.model.lock import Lock, LockedFile
-    from farm.model.plan import ArchivePin, BuildPlan
+    from farm.model.outcome import OutcomeFile
+    from farm.model.plan import ArchivePin, BuildPlan, Target
     from farm.model.source import SourceSnapshot
     from farm.sandbox.base import Sandbox
     from farm.store.base import Vault
@@ -84,6 +86,27 @@ class Ecosystem(Protocol):
 
         Raises (when it is called):
             InputUnavailableError, InputMissingError, InputDigestError.
+        """
+        ...
+
+    def stand_in(
+        self,
+        file: LockedFile,
+        results: Sequence[OutcomeFile],
+        target: Target,
+        read: Callable[[BlobRef], Path],
+    ) -> tuple[LockedFile, OutcomeFile] | None:
+        """Choose which of farm's own results of the same package and version takes the place of a locked file.
+
+        Args:
+            file: as it is locked.
+            results: files of all targets.
+            target: what is to be built.
+            read: gives a result as a file of this host, where more than its SHA-256 is needed.
+
+        Returns:
+            What is to be read instead, with origin `farm` and the roles of `file`, and the result that it is; None
+            where no result fits.
         """
         ...
 

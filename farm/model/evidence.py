@@ -76,6 +76,10 @@ class JobRecord(Value):
     rules_version: int = Field(ge=1)
     """Farm's build-rule version."""
     started_on: Timestamp
+    stage: int = Field(default=0, ge=0)
+    """Of a cycle's bootstrap, from 1; 0 where the package is in none."""
+    seeds: tuple[str, ...] = ()
+    """Inputs that are upstream's because the cycle has to begin somewhere, by file name."""
 
 
 class Byproduct(Value):

@@ -6,7 +6,8 @@ order, and what is handed from step to step, is written here and nowhere else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from farm.pipeline import steps
 from farm.pipeline.identity import RunIdentity
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from farm.model.outcome import Outcome
+    from farm.pipeline.linking import Policy, Provider
 
-__all__ = ["Call", "RunIdentity", "build_package"]
+__all__ = ["PUBLISHED", "Call", "Inputs", "RunIdentity", "build_package"]
 
 T = TypeVar("T")
 
@@ -29,7 +31,28 @@ class Call(Protocol):
         ...
 
 
-def build_package(reference: str, *, run: RunIdentity, call: Call, force: bool = False) -> Outcome:
+class Inputs(NamedTuple):
+    """Whose results stand in for what is locked; see `farm.pipeline.steps.link`."""
+
+    provider: Provider | None = None
+    """None: what is published now."""
+    policy: Policy | None = None
+    """None: the setting."""
+    stage: int = 0
+    """Of a cycle's bootstrap: the result is kept in the vault and not published. 0: it is published."""
+
+
+PUBLISHED = Inputs()
+
+
+def build_package(
+    reference: str,
+    *,
+    run: RunIdentity,
+    call: Call,
+    force: bool = False,
+    inputs: Inputs = PUBLISHED,
+) -> Outcome:
     """Build, test, sign and publish one package version.
 
     Args:
@@ -37,6 +60,7 @@ def build_package(reference: str, *, run: RunIdentity, call: Call, force: bool =
         run: which run this is.
         call: how a step is run; it knows the runtime.
         force: build although the build key is known; other bytes than the published ones are an error.
+        inputs: whose results stand in for what is locked.
 
     Returns:
         The outcome; `reused` when nothing had to be built.
@@ -44,25 +68,30 @@ def build_package(reference: str, *, run: RunIdentity, call: Call, force: bool =
     Raises:
         FarmError: the first step that failed; nothing was published then.
     """
+    began = time.monotonic()
     plan = call("plan", steps.plan, reference)
     snapshot = call("source", steps.source, plan)
     lock = call("lock", steps.lock, plan, snapshot)
-    known = call("reuse", steps.reuse, plan, snapshot, lock) if not force else None
+    linked = call("link", steps.link, plan, lock, *inputs)
+    known = call("reuse", steps.reuse, plan, snapshot, linked) if not force else None
     if known is not None:
         return known
     proven = call("proof", steps.prove, plan)
     if proven != snapshot:
         # The vault's record was wrong, and all that hangs on it may be.
         snapshot, lock = proven, call("lock", steps.lock, plan, proven)
-    call("inputs", steps.inputs, plan, lock)
-    job = call("job", steps.open_job, plan, snapshot, lock, run)
+        linked = call("link", steps.link, plan, lock, *inputs)
+    call("inputs", steps.inputs, plan, linked)
+    job = call("job", steps.open_job, plan, snapshot, linked, run)
     try:
-        built = call("build", steps.build, plan, snapshot, lock)
+        built = call("build", steps.build, plan, snapshot, linked)
         notes = call("inspect", steps.inspect, plan, built)
-        artifacts = call("finish", steps.finish, job, built)
-        report = call("test", steps.test, job, lock, built, artifacts)
+        artifacts = call("finish", steps.finish, job.record, built)
+        report = call("test", steps.test, job.record, linked, built, artifacts)
         signed = call("sign", steps.sign, job, built, notes, artifacts, report)
-        return call("publish", steps.publish, job, built, artifacts, report, signed)
+        seconds = round(time.monotonic() - began, 3)
+        name, last = ("keep", steps.keep) if inputs.stage else ("publish", steps.publish)
+        return call(name, last, job.record, linked, built, artifacts, report, signed, seconds)
     finally:
         # Whatever became of the build: from here on nothing may be signed with its token.
         call("close", steps.close_job, job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from farm.model.evidence import JobRecord
     from farm.store.base import Vault
 
-__all__ = ["OUTCOMES", "known_outcome", "record_outcome", "refuse_other_bytes"]
+__all__ = ["OUTCOMES", "known_outcome", "record_name", "record_outcome", "refuse_other_bytes"]
 
 OUTCOMES = "outcomes"
 """Record kind of finished builds, by build key."""
+
+_ODD = re.compile(r"[^A-Za-z0-9._+-]|^[._+-]")
 
 _log = log.get(__name__)
 
@@ -59,3 +62,8 @@ def refuse_other_bytes(vault: Vault, record: JobRecord, artifacts: Iterable[Arti
             f"{record.plan.package} was built before with the same build key and gave other bytes",
             details={"before": before, "now": now},
         )
+
+
+def record_name(text: str) -> str:
+    """Return `text` as a part of a record's key: what has no place there (Maven's colon) is written `!3a`."""
+    return _ODD.sub(lambda found: f"!{ord(found[0]):x}", text)

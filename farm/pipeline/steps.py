@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from farm import __version__, log
 from farm.errors import (
@@ -14,13 +14,13 @@ from farm.errors import (
 )
 from farm.model.base import BlobRef, Value
 from farm.model.evidence import JobRecord, RunResult, SignedFile
-from farm.model.outcome import InputsReport, Outcome, OutcomeFile
+from farm.model.outcome import InputsReport
 from farm.model.plan import Target
 from farm.pipeline.ahead import import_ahead
 from farm.pipeline.ceilings import check_limits
 from farm.pipeline.documents import byproducts, sbom_facts
 from farm.pipeline.key import RULES_VERSION, key_fields
-from farm.pipeline.outcomes import known_outcome, record_outcome, refuse_other_bytes
+from farm.pipeline.outcomes import known_outcome, refuse_other_bytes
 from farm.pipeline.patches import store_patches
 from farm.recipe.catalog import find_recipe
 from farm.recipe.locks import lock_path, read_lock
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from farm.model.build import Artifact, BuildResult, FileNote, TestReport
-    from farm.model.lock import Lock, LockedFile
+    from farm.model.lock import LinkedLock, Lock, LockedFile
+    from farm.model.outcome import Outcome
     from farm.model.plan import ArchivePin, BuildPlan
     from farm.model.source import SourceSnapshot
     from farm.pipeline.identity import RunIdentity
+    from farm.pipeline.linking import Policy, Provider
     from farm.pipeline.runtime import Runtime
 
 __all__ = [
@@ -45,6 +47,9 @@ __all__ = [
     "finish",
     "inputs",
     "inspect",
+    "job_record",
+    "keep",
+    "link",
     "lock",
     "open_job",
     "plan",
@@ -159,7 +164,49 @@ def recipe_lock_path(rt: Runtime, plan: BuildPlan) -> Path:
     return lock_path(folder, plan.package.version, plan.target.key)
 
 
-def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) -> Outcome | None:
+def link(
+    rt: Runtime,
+    plan: BuildPlan,
+    lock: Lock,
+    provider: Provider | None = None,
+    policy: Policy | None = None,
+    stage: int = 0,
+) -> LinkedLock:
+    """Put farm's own results in the place of what was locked, as `policy.inputs` says.
+
+    Args:
+        rt: the means.
+        plan: what is to be built.
+        lock: as it is committed.
+        provider: what recipes provide; None = what is published now.
+        policy: instead of the setting.
+        stage: of a cycle's bootstrap, 0 for none.
+
+    Raises:
+        NotRebuiltError: the policy wants nothing but farm's own, and something is not.
+    """
+    from farm.pipeline.linking import CurrentResults, link_lock  # noqa: PLC0415 - the repository is imported with it
+
+    with rt.scratch("link") as work:
+
+        def read(ref: BlobRef) -> Path:
+            target = work / ref.sha256
+            if not target.exists():
+                rt.cache.link(ref, target)
+            return target
+
+        return link_lock(
+            plan,
+            lock,
+            provider or CurrentResults(rt.vault, plan.package.ecosystem),
+            rt.ecosystem(plan.package.ecosystem),
+            policy=policy or rt.settings.policy.inputs,
+            read=read,
+            stage=stage,
+        )
+
+
+def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: LinkedLock) -> Outcome | None:
     """Return the outcome of an earlier build with the same key, if every published byte of it is still right.
 
     What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs.
@@ -167,7 +214,7 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     from farm.ecosystems.repositories import layout_of  # noqa: PLC0415 - the language's repository is imported with it
     from farm.repository.published import damaged  # noqa: PLC0415 - boto3 is imported with it
 
-    key = key_fields(plan, snapshot, rt.image(plan.build.image), lock).key
+    key = key_fields(plan, snapshot, rt.image(plan.build.image), linked).key
     outcome = known_outcome(rt.vault, key)
     if outcome is None:
         return None
@@ -183,14 +230,18 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     return outcome.model_copy(update={"reused": True, "written": ()})
 
 
-def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
+def inputs(rt: Runtime, plan: BuildPlan, linked: LinkedLock) -> InputsReport:
     """Step 4: make sure that the vault holds every locked file, with the right bytes; fetch what it lacks.
+
+    Farm's own results that stand in for locked files are verified like a consumer would.
 
     Raises:
         InputUnavailableError, InputMissingError, InputDigestError, StoreUnavailableError.
     """
     from farm.store.vault import ensure  # noqa: PLC0415 - boto3 is imported with it
 
+    lock = linked.lock
+    own_results = {item.file.sha256: item for item in linked.stand_ins}
     ecosystem = rt.ecosystem(plan.package.ecosystem)
     own = rt.own_index(plan.package.ecosystem)
     distinct = {file.sha256: file for file in lock.files}
@@ -203,6 +254,8 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
 
             target = work / file.sha256
             fetched = ensure(rt.vault, file.ref, target, refetch)
+            if file.sha256 in own_results:
+                rt.verify_own(own_results[file.sha256], target, plan.package.ecosystem)
             rt.cache.add(file.ref, target)
             target.unlink()
             return fetched
@@ -212,34 +265,45 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
     return InputsReport(total=len(lock.files), fetched=fetched, size=sum(f.size for f in lock.files))
 
 
-def open_job(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, run: RunIdentity) -> OpenJob:
-    """Tell the signer what is about to be built, before foreign code runs; it keeps the record and gives a token.
+def job_record(
+    rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: LinkedLock, run: RunIdentity
+) -> JobRecord:
+    """Return everything that is settled before foreign code runs.
 
     What the record names by digest is in the vault then, the image's list of packages among it.
-
-    Raises:
-        SignerUnavailableError, SigningRefusedError.
     """
     from farm.image.builder import store_packages  # noqa: PLC0415 - the Docker SDK is imported with it
     from farm.pipeline.recipe_origin import recipe_origin  # noqa: PLC0415 - GitPython is imported with it
-    from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
 
     image = rt.image(plan.build.image)
     store_packages(rt.settings, image, rt.vault)
-    record = JobRecord(
+    return JobRecord(
         run_id=run.id,
         run_uri=run.uri,
         plan=plan,
         recipe_origin=recipe_origin((rt.settings.recipes / plan.recipe_path).parent),
-        build_key=key_fields(plan, snapshot, image, lock).key,
+        build_key=key_fields(plan, snapshot, image, linked).key,
         snapshot=snapshot,
         image=image,
-        inputs=lock.files,
-        lock_digest=lock.fingerprint(),
+        inputs=linked.lock.files,
+        lock_digest=linked.committed,
         farm_version=__version__,
         rules_version=RULES_VERSION,
         started_on=run.started_on,
+        stage=linked.stage,
+        seeds=linked.seeds,
     )
+
+
+def open_job(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: LinkedLock, run: RunIdentity) -> OpenJob:
+    """Tell the signer what is about to be built, before foreign code runs; it keeps the record and gives a token.
+
+    Raises:
+        SignerUnavailableError, SigningRefusedError.
+    """
+    from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
+
+    record = job_record(rt, plan, snapshot, linked, run)
     with SignerClient(rt.signer_socket) as client:
         return OpenJob(record=record, token=client.open_run(record))
 
@@ -259,7 +323,7 @@ def close_job(rt: Runtime, job: OpenJob) -> None:
         _log.warning("the run stays open until its token expires", reason=error.message)
 
 
-def build(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) -> BuildResult:
+def build(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: LinkedLock) -> BuildResult:
     """Step 5: run the build in a sandbox without network, with exactly the locked inputs.
 
     Raises:
@@ -267,7 +331,7 @@ def build(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     """
     import_ahead("farm.evidence.documents", "farm.pipeline.publishing")
     with rt.context("build", plan.package.ecosystem, rt.image(plan.build.image)) as context:
-        return rt.ecosystem(plan.package.ecosystem).build(plan, snapshot, lock, context)
+        return rt.ecosystem(plan.package.ecosystem).build(plan, snapshot, linked.lock, context)
 
 
 def inspect(rt: Runtime, plan: BuildPlan, built: BuildResult) -> tuple[FileNote, ...]:
@@ -280,7 +344,7 @@ def inspect(rt: Runtime, plan: BuildPlan, built: BuildResult) -> tuple[FileNote,
         return rt.ecosystem(plan.package.ecosystem).inspect(plan, built, context)
 
 
-def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...]:
+def finish(rt: Runtime, record: JobRecord, built: BuildResult) -> tuple[Artifact, ...]:
     """Step 8: platform tag, embedded SBOM documents, canonical archive.
 
     Raises:
@@ -288,7 +352,6 @@ def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...
     """
     from farm.evidence import documents  # noqa: PLC0415 - the SBOM libraries are imported with it
 
-    record = job.record
     ecosystem = rt.ecosystem(record.plan.package.ecosystem)
 
     def embed(artifact: Artifact) -> Mapping[str, bytes]:
@@ -298,15 +361,17 @@ def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...
         return ecosystem.finish(record.plan, record.snapshot, built, embed, context)
 
 
-def test(rt: Runtime, job: OpenJob, lock: Lock, built: BuildResult, artifacts: tuple[Artifact, ...]) -> TestReport:
+def test(
+    rt: Runtime, record: JobRecord, linked: LinkedLock, built: BuildResult, artifacts: tuple[Artifact, ...]
+) -> TestReport:
     """Step 9: import and test the finished artifacts in a fresh sandbox.
 
     Raises:
         PackageTestError and the sandbox's errors.
     """
-    with rt.context("test", job.record.plan.package.ecosystem, job.record.image) as context:
-        ecosystem = rt.ecosystem(job.record.plan.package.ecosystem)
-        return ecosystem.test(job.record.plan, job.record.snapshot, lock, built, artifacts, context)
+    with rt.context("test", record.plan.package.ecosystem, record.image) as context:
+        ecosystem = rt.ecosystem(record.plan.package.ecosystem)
+        return ecosystem.test(record.plan, record.snapshot, linked.lock, built, artifacts, context)
 
 
 class SignedBuild(Value):
@@ -355,47 +420,18 @@ def sign(
     return SignedBuild(files=tuple(signed), documents=tuple(documents))
 
 
-def publish(
-    rt: Runtime,
-    job: OpenJob,
-    built: BuildResult,
-    artifacts: tuple[Artifact, ...],
-    report: TestReport,
-    signed: SignedBuild,
-) -> Outcome:
-    """Step 11: verify every bundle with the consumers' trust root, then write to the repository; record the outcome.
+def publish(rt: Runtime, *values: Any) -> Outcome:
+    """Step 11: verify and publish; see `farm.pipeline.releasing.publish`."""
+    from farm.pipeline import releasing  # noqa: PLC0415 - sigstore is imported with it
 
-    Raises:
-        VerificationError, ImmutableError, PublisherBusyError, StoreUnavailableError.
-    """
-    from farm.evidence.facts import read_bundle  # noqa: PLC0415 - beside the publisher
-    from farm.pipeline.publishing import publish_build  # noqa: PLC0415 - sigstore is imported with it
+    return releasing.publish(rt, *values)
 
-    record = job.record
-    published = publish_build(rt, record, artifacts, signed.files, signed.documents)
-    signed_facts = [read_bundle(file.provenance) for file in signed.files]
-    outcome = Outcome(
-        package=str(record.plan.package),
-        build_key=record.build_key,
-        run_id=record.run_id,
-        files=tuple(
-            OutcomeFile(filename=a.filename, blob=a.blob, raw_sha256=a.raw.blob.sha256, notes=a.notes)
-            for a in artifacts
-        ),
-        source_uri=record.snapshot.uri,
-        source_strength=record.snapshot.strength,
-        tree_digest=record.snapshot.tree_digest,
-        image=record.image.name,
-        image_digest=record.image.digest,
-        inputs=record.inputs,
-        test=report,
-        probe=built.probe,
-        builder_id=signed_facts[0].builder_id,
-        level=min(facts.slsa_level for facts in signed_facts),
-        written=published.written,
-    )
-    record_outcome(rt.vault, outcome)
-    return outcome
+
+def keep(rt: Runtime, *values: Any) -> Outcome:
+    """Instead of step 11 in a stage of a cycle's bootstrap; see `farm.pipeline.releasing.keep`."""
+    from farm.pipeline import releasing  # noqa: PLC0415 - sigstore is imported with it
+
+    return releasing.keep(rt, *values)
 
 
 def _now() -> str:

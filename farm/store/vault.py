@@ -19,7 +19,7 @@ from farm.model.base import BlobRef, canonical_json, sha256_bytes, sha256_file
 from farm.store.objects import JSON, SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
     from farm.config import Settings
@@ -126,6 +126,12 @@ class S3Vault:
         if data is None:
             self._quarantine(name, sha256_bytes(raw))
         return data
+
+    def records(self, kind: str, prefix: str = "") -> Iterator[str]:
+        """See `Vault.records`."""
+        start = f"records/{kind}/"
+        for info in self._store.list(start + prefix):
+            yield info.key.removeprefix(start).removesuffix(".json")
 
     def _read_into(self, ref: BlobRef, sink: BinaryIO | tempfile.SpooledTemporaryFile[bytes]) -> None:
         """Stream the blob into `sink`; on other bytes than named, quarantine it and raise BlobCorruptError."""

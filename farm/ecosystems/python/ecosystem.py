@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 from farm.ecosystems.python import basis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from farm.config import Settings
     from farm.ecosystems.base import StepContext
+    from farm.model.base import BlobRef
     from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
     from farm.model.lock import Lock, LockedFile
-    from farm.model.plan import ArchivePin, BuildPlan
+    from farm.model.outcome import OutcomeFile
+    from farm.model.plan import ArchivePin, BuildPlan, Target
     from farm.model.source import SourceSnapshot
 
 __all__ = ["ECOSYSTEM", "PythonEcosystem"]
@@ -54,6 +56,19 @@ class PythonEcosystem:
         from farm.ecosystems.python.locate import fetch_locked
 
         yield lambda file, target: fetch_locked(file, target, settings, own_index)
+
+    def stand_in(
+        self,
+        file: LockedFile,
+        results: Sequence[OutcomeFile],
+        target: Target,
+        read: Callable[[BlobRef], Path],
+    ) -> tuple[LockedFile, OutcomeFile] | None:
+        """Choose the wheel that an installer would."""
+        from farm.ecosystems.python.stand_in import choose
+
+        del read
+        return choose(file, results, target)
 
     def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
         """Build the wheel."""

@@ -8,6 +8,7 @@ from farm.errors import NotReproducibleError
 from farm.model.base import BlobRef, sha256_bytes
 from farm.model.build import Artifact, TestReport
 from farm.model.evidence import JobRecord
+from farm.model.key import KeyFields
 from farm.model.outcome import Outcome, OutcomeFile
 from farm.pipeline import outcomes
 from tests.fixtures_source import MemoryVault
@@ -15,11 +16,24 @@ from tests.fixtures_source import MemoryVault
 RECORD = JobRecord.model_validate_json(
     (Path(__file__).resolve().parents[2] / "data" / "trust" / "job.json").read_bytes()
 )
+A_BLOB = BlobRef(sha256="a" * 64, size=1)
 OUTCOME = Outcome(
     package=str(RECORD.plan.package),
     build_key=RECORD.build_key,
     run_id=RECORD.run_id,
-    files=(OutcomeFile(filename="x.whl", blob=BlobRef(sha256="a" * 64, size=1), raw_sha256="b" * 64),),
+    files=(OutcomeFile(filename="x.whl", blob=A_BLOB, raw_sha256="b" * 64, signature=A_BLOB, provenance=A_BLOB),),
+    target=RECORD.plan.target.key,
+    fields=KeyFields(
+        package=str(RECORD.plan.package),
+        target=RECORD.plan.target.key,
+        recipe="1" * 64,
+        source_tree="2" * 64,
+        source_epoch=1,
+        image="3" * 64,
+        lock="4" * 64,
+        compressor="none",
+        rules=1,
+    ),
     source_uri=RECORD.snapshot.uri,
     source_strength=RECORD.snapshot.strength,
     tree_digest=RECORD.snapshot.tree_digest,

@@ -48,7 +48,9 @@ def put(request: pytest.FixtureRequest, tmp_path: Path) -> Put:
 
 
 def outcome_of(package: PackageId, blobs: Mapping[str, BlobRef]) -> Outcome:
-    files = tuple(OutcomeFile(filename=n, blob=b, raw_sha256="0" * 64) for n, b in blobs.items())
+    files = tuple(
+        OutcomeFile(filename=n, blob=b, raw_sha256="0" * 64, signature=b, provenance=b) for n, b in blobs.items()
+    )
     fields: dict[str, Any] = {"package": str(package), "files": files}  # nothing else is looked at
     return Outcome.model_construct(**fields)
 
