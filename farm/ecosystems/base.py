@@ -89,24 +89,23 @@ class Ecosystem(Protocol):
         """
         ...
 
-    def stand_in(
-        self,
-        file: LockedFile,
-        results: Sequence[OutcomeFile],
-        target: Target,
-        read: Callable[[BlobRef], Path],
-    ) -> tuple[LockedFile, OutcomeFile] | None:
-        """Choose which of farm's own results of the same package and version takes the place of a locked file.
+    def choose(self, file: LockedFile, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
+        """Choose which of farm's own results of the same package and version takes the place of a locked file. No I/O.
+
+        Args:
+            file: as it is locked; only its names and version count.
+            results: files of all targets.
+            target: what is to be built.
+        """
+        ...
+
+    def adopt(self, file: LockedFile, result: OutcomeFile, read: Callable[[BlobRef], Path]) -> LockedFile:
+        """Return what is read instead of a locked file: with origin `farm`, and with the roles of `file`.
 
         Args:
             file: as it is locked.
-            results: files of all targets.
-            target: what is to be built.
+            result: what `choose` chose.
             read: gives a result as a file of this host, where more than its SHA-256 is needed.
-
-        Returns:
-            What is to be read instead, with origin `farm` and the roles of `file`, and the result that it is; None
-            where no result fits.
         """
         ...
 

@@ -134,9 +134,9 @@ def link_lock(
     left: list[tuple[LockedFile, str]] = []
     for file in lock.files:
         provided = provider(file.name, file.version) if file.version else None
-        found = ecosystem.stand_in(file, provided.files, plan.target, read) if provided and not provided.seed else None
-        if found is not None:
-            replacement, result = found
+        result = ecosystem.choose(file, provided.files, plan.target) if provided and not provided.seed else None
+        if result is not None:
+            replacement = ecosystem.adopt(file, result, read)
             files.append(replacement)
             stand_ins.append(
                 StandIn(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,18 +53,19 @@ class MavenEcosystem:
 
         return fetcher(settings, own_index)
 
-    def stand_in(
-        self,
-        file: LockedFile,
-        results: Sequence[OutcomeFile],
-        target: Target,
-        read: Callable[[BlobRef], Path],
-    ) -> tuple[LockedFile, OutcomeFile] | None:
-        """Take the result that lies at the very path."""
-        from farm.ecosystems.maven.stand_in import choose
-
+    def choose(self, file: LockedFile, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
+        """Choose the result that lies at the very path."""
         del target
-        return choose(file, results, read)
+        return next((result for result in results if result.path == file.filename), None)
+
+    def adopt(self, file: LockedFile, result: OutcomeFile, read: Callable[[BlobRef], Path]) -> LockedFile:
+        """Take the result, with the SHA-1 that Maven checks its downloads with."""
+        sha1 = file.sha1
+        if result.blob.sha256 != file.sha256:
+            with read(result.blob).open("rb") as stream:
+                sha1 = hashlib.file_digest(stream, _sha1).hexdigest()
+        update = {"sha256": result.blob.sha256, "size": result.blob.size, "sha1": sha1, "origin": "farm"}
+        return file.model_copy(update=update)
 
     def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
         """Replay the recorded goals."""
@@ -105,6 +107,10 @@ class MavenEcosystem:
 
         del snapshot, lock, artifacts, ctx
         return report_tests(plan, result)
+
+
+def _sha1() -> hashlib._Hash:
+    return hashlib.sha1(usedforsecurity=False)
 
 
 ECOSYSTEM = MavenEcosystem()

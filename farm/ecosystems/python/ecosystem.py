@@ -57,18 +57,18 @@ class PythonEcosystem:
 
         yield lambda file, target: fetch_locked(file, target, settings, own_index)
 
-    def stand_in(
-        self,
-        file: LockedFile,
-        results: Sequence[OutcomeFile],
-        target: Target,
-        read: Callable[[BlobRef], Path],
-    ) -> tuple[LockedFile, OutcomeFile] | None:
+    def choose(self, file: LockedFile, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
         """Choose the wheel that an installer would."""
         from farm.ecosystems.python.stand_in import choose
 
-        del read
         return choose(file, results, target)
+
+    def adopt(self, file: LockedFile, result: OutcomeFile, read: Callable[[BlobRef], Path]) -> LockedFile:
+        """Take the wheel, under its own name."""
+        del read
+        blob = result.blob
+        update = {"filename": result.filename, "sha256": blob.sha256, "size": blob.size, "origin": "farm"}
+        return file.model_copy(update=update)
 
     def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
         """Build the wheel."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -11,6 +12,7 @@ from farm.ecosystems.python.target import supported_tags
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from packaging.tags import Tag
     from packaging.utils import BuildTag
 
     from farm.model.lock import LockedFile
@@ -20,25 +22,24 @@ if TYPE_CHECKING:
 __all__ = ["choose"]
 
 
-def choose(file: LockedFile, results: Sequence[OutcomeFile], target: Target) -> tuple[LockedFile, OutcomeFile] | None:
+def choose(file: LockedFile, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
     """Return the best wheel of `results` for `target`: by tag (PEP 425), then by build number (PEP 427)."""
-    rank = {tag: place for place, tag in enumerate(supported_tags(target))}
-    fitting: list[tuple[int, tuple[int, str], OutcomeFile]] = []
-    for result in results:
+    rank = _rank(target)
+    fitting: list[tuple[int, tuple[int, str], int]] = []
+    for place, result in enumerate(results):
         try:
             name, _, build, tags = parse_wheel_filename(result.filename)
         except InvalidWheelFilename:
             continue
-        if name != canonicalize_name(file.name):
-            continue
         score = min((rank[tag] for tag in tags if tag in rank), default=None)
-        if score is not None:
-            fitting.append((score, _later_first(build), result))
-    if not fitting:
-        return None
-    _, _, best = min(fitting, key=lambda item: item[:2])
-    update = {"filename": best.filename, "sha256": best.blob.sha256, "size": best.blob.size, "origin": "farm"}
-    return file.model_copy(update=update), best
+        if score is not None and name == canonicalize_name(file.name):
+            fitting.append((score, _later_first(build), place))
+    return results[min(fitting)[2]] if fitting else None
+
+
+@lru_cache(maxsize=8)
+def _rank(target: Target) -> dict[Tag, int]:
+    return {tag: place for place, tag in enumerate(supported_tags(target))}
 
 
 def _later_first(build: BuildTag) -> tuple[int, str]:
