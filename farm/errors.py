@@ -96,6 +96,33 @@ class ConfigError(FarmError):
     default_remedy = "Correct farm.toml or the FARM_* variable that is named."
 
 
+class CycleError(FarmError):
+    """Packages are built with each other, and no recipe on the way round is a seed."""
+
+    exit_code = 15
+    default_remedy = (
+        "Say in the recipe of one of them that upstream's file may begin the cycle (`seed: {reason: …}`), or lock a"
+        " version that is built otherwise."
+    )
+
+
+class DuplicateRecipeError(FarmError):
+    """Two recipes are of the same package, once their names are normalised."""
+
+    exit_code = 16
+    default_remedy = "Keep one of them, with the versions of both."
+
+
+class RecipeVanishedError(FarmError):
+    """A recipe is gone whose results others are built with."""
+
+    exit_code = 17
+    default_remedy = (
+        "Put the recipe back; or, if it is to go, lock its dependants to something else, or say so with"
+        " `farm catalog forget X`."
+    )
+
+
 # --- 20-29: source ---------------------------------------------------------------------------------------------------
 
 
@@ -310,6 +337,13 @@ class BuildToolError(FarmError):
     default_remedy = "Build it from a source with a pom.xml (in source.subdirectory), or add one with build.patches."
 
 
+class NotSettledError(FarmError):
+    """The packages of a cycle come out with other bytes at each stage of its bootstrap."""
+
+    exit_code = 52
+    default_remedy = "Find out what of one gets into the other (a version, a date, a path); nothing was published."
+
+
 # --- 60-69: test -----------------------------------------------------------------------------------------------------
 
 
@@ -394,6 +428,14 @@ class PublisherBusyError(FarmError):
     exit_code = 84
     infrastructure = True
     default_remedy = "Wait for the other publish to end, then try again."
+
+
+class DiskFullError(FarmError):
+    """There is no room left on a file system of this host."""
+
+    exit_code = 85
+    infrastructure = True
+    default_remedy = "Make room below the data folder (`farm status` names it), then try again; nothing was lost."
 
 
 # --- 90-99: services and platform ------------------------------------------------------------------------------------

@@ -29,11 +29,13 @@ __all__ = [
     "BuildChanges",
     "Limits",
     "Recipe",
+    "Seed",
     "Skip",
     "Source",
     "Test",
     "VersionEntry",
     "Waiver",
+    "Weight",
     "changed",
 ]
 
@@ -219,6 +221,22 @@ class Limits(RecipeModel):
     """MiB that may come out of a run."""
 
 
+class Weight(RecipeModel):
+    """What a build takes of its host while it runs, for the order of work. It changes no byte of the result."""
+
+    cpus: float = Field(default=1.0, gt=0)
+    """Processors that it keeps busy."""
+    memory_mb: int = Field(default=1024, ge=1)
+    """Memory in MiB that it needs."""
+
+
+class Seed(RecipeModel):
+    """Upstream's own file may begin a cycle of packages that are built with each other."""
+
+    reason: Text
+    """Why there is a cycle."""
+
+
 class VersionEntry(RecipeModel):
     """One version with its pin, or a range (`">=3,<4"`) with overrides only. Later entries win over earlier ones."""
 
@@ -255,6 +273,10 @@ class Recipe(RecipeModel):
     """How the result is tested."""
     limits: Limits = Limits()
     """What foreign code may use."""
+    weight: Weight = Weight()
+    """What a build takes of its host."""
+    seed: Seed | None = None
+    """Whether upstream's file of this package may begin a cycle; it is replaced by farm's own in the end."""
 
     @property
     def pinned(self) -> tuple[str, ...]:
