@@ -1,7 +1,7 @@
 """The order of work: what is ready, by critical path, as far as the host has room. Pure.
 
-Prefect (or a thread pool) runs the work; here it is only decided what may start. There are no layers: a unit is ready the
-moment that the last thing it needs has ended.
+Prefect (or a thread pool) runs the work; here it is only decided what may start. There are no layers: a unit is ready
+the moment that the last thing it needs has ended.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ class Board:
 
         It counts as running from here on.
         """
+        if self._running and self._free_cpus() <= 0:
+            return None
         passed: list[tuple[float, str]] = []
         found: Unit | None = None
         while self._ready:
@@ -99,13 +101,15 @@ class Board:
             self._running.add(found.id)
         return found
 
+    def _free_cpus(self) -> float:
+        return self.capacity.cpus - sum(self._units[name].cpus for name in self._running)
+
     def _fits(self, unit: Unit) -> bool:
         if not self._running:
             return True
         running = [self._units[name] for name in self._running]
-        cpus = sum(other.cpus for other in running) + unit.cpus
         memory = sum(other.memory_mb for other in running) + unit.memory_mb
-        return cpus <= self.capacity.cpus and memory <= self.capacity.memory_mb
+        return unit.cpus <= self._free_cpus() and memory <= self.capacity.memory_mb
 
     def mark(self, name: str) -> None:
         """Say that something other than a unit, which units need, has come to a good end."""

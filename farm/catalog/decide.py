@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from farm.catalog.graph import providers_for
 from farm.model.key import KeyFields
-from farm.model.lock import LockedFile
+from farm.model.lock import LockedName
 from farm.pipeline.key import COMPRESSOR, RULES_VERSION
 from farm.pipeline.linking import Provided
 
@@ -98,8 +98,7 @@ def _rebuilt(node: Node, graph: Graph, results: Results, ecosystem: Ecosystem) -
         if provided is None or not provided.files:
             continue
         for filename in need.filenames:
-            # Only its names and version are looked at.
-            locked = LockedFile.model_construct(filename=filename, name=need.name, version=need.version)
+            locked = LockedName(filename=filename, name=need.name, version=need.version)
             found = ecosystem.choose(locked, provided.files, node.target)
             if found is not None:
                 yield filename, found.blob.sha256

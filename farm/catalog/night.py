@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from pydantic import Field
+
 from farm.model.base import Value
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class NightReport(Value):
     """Every node, by id; stages of cycles are not listed."""
     notes: tuple[str, ...] = ()
     """What else there is to say: cycles that settled, recipes that vanished, what was seen upstream."""
-    rebuilt: dict[str, str] = {}
+    rebuilt: dict[str, str] = Field(default_factory=dict)
     """Node → `own/all` of the inputs of its build."""
     oldest_unverified: str = ""
     """The node whose bytes were not rebuilt and compared for the longest time, and since when."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from farm.config import Settings
     from farm.model.base import BlobRef
     from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
-    from farm.model.lock import Lock, LockedFile
+    from farm.model.lock import Lock, LockedFile, LockedName
     from farm.model.outcome import OutcomeFile
     from farm.model.plan import ArchivePin, BuildPlan, Target
     from farm.model.source import SourceSnapshot
@@ -89,11 +89,11 @@ class Ecosystem(Protocol):
         """
         ...
 
-    def choose(self, file: LockedFile, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
+    def choose(self, file: LockedName, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
         """Choose which of farm's own results of the same package and version takes the place of a locked file. No I/O.
 
         Args:
-            file: as it is locked; only its names and version count.
+            file: as it is locked.
             results: files of all targets.
             target: what is to be built.
         """

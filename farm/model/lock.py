@@ -6,19 +6,24 @@ from typing import Literal
 
 from farm.model.base import BlobRef, Sha256, Value
 
-__all__ = ["InputRole", "LinkedLock", "Lock", "LockedFile", "StandIn"]
+__all__ = ["InputRole", "LinkedLock", "Lock", "LockedFile", "LockedName", "StandIn"]
 
 InputRole = Literal["build", "backend", "runtime", "test"]
 """build: `build-system.requires` and its closure; backend: what `get_requires_for_build_*` added; runtime; test."""
 
 
-class LockedFile(Value):
-    """One locked file. It is named, never addressed: the address comes from the configured index when it is fetched."""
+class LockedName(Value):
+    """What a locked file is called."""
 
     filename: str
     """Name, or the path in the repository's layout where a name is not unique (Maven2)."""
     name: str
     version: str
+
+
+class LockedFile(LockedName):
+    """One locked file. It is named, never addressed: the address comes from the configured index when it is fetched."""
+
     sha256: Sha256
     size: int
     origin: Literal["farm", "index"]

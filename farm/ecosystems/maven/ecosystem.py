@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from farm.ecosystems.base import StepContext
     from farm.model.base import BlobRef
     from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
-    from farm.model.lock import Lock, LockedFile
+    from farm.model.lock import Lock, LockedFile, LockedName
     from farm.model.outcome import OutcomeFile
     from farm.model.plan import ArchivePin, BuildPlan, Target
     from farm.model.source import SourceSnapshot
@@ -53,7 +53,7 @@ class MavenEcosystem:
 
         return fetcher(settings, own_index)
 
-    def choose(self, file: LockedFile, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
+    def choose(self, file: LockedName, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
         """Choose the result that lies at the very path."""
         del target
         return next((result for result in results if result.path == file.filename), None)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from farm.ecosystems.base import StepContext
     from farm.model.base import BlobRef
     from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
-    from farm.model.lock import Lock, LockedFile
+    from farm.model.lock import Lock, LockedFile, LockedName
     from farm.model.outcome import OutcomeFile
     from farm.model.plan import ArchivePin, BuildPlan, Target
     from farm.model.source import SourceSnapshot
@@ -57,7 +57,7 @@ class PythonEcosystem:
 
         yield lambda file, target: fetch_locked(file, target, settings, own_index)
 
-    def choose(self, file: LockedFile, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
+    def choose(self, file: LockedName, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
         """Choose the wheel that an installer would."""
         from farm.ecosystems.python.stand_in import choose
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
     from packaging.utils import BuildTag
 
-    from farm.model.lock import LockedFile
+    from farm.model.lock import LockedName
     from farm.model.outcome import OutcomeFile
     from farm.model.plan import Target
 
 __all__ = ["choose"]
 
 
-def choose(file: LockedFile, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
+def choose(file: LockedName, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
     """Return the best wheel of `results` for `target`: by tag (PEP 425), then by build number (PEP 427)."""
     rank = _rank(target)
     fitting: list[tuple[int, tuple[int, str], int]] = []
