@@ -29,7 +29,7 @@ class Call(Protocol):
         ...
 
 
-def build_package(reference: str, *, run: RunIdentity, call: Call, force: bool = False) -> Outcome:
+def build_package(reference: str, *, run: RunIdentity, call: Call, force: bool = False, image: str = "") -> Outcome:
     """Build, test, sign and publish one package version.
 
     Args:
@@ -37,6 +37,7 @@ def build_package(reference: str, *, run: RunIdentity, call: Call, force: bool =
         run: which run this is.
         call: how a step is run; it knows the runtime.
         force: build although the build key is known; other bytes than the published ones are an error.
+        image: one of those that the recipe version names; empty = the primary one.
 
     Returns:
         The outcome; `reused` when nothing had to be built.
@@ -44,7 +45,7 @@ def build_package(reference: str, *, run: RunIdentity, call: Call, force: bool =
     Raises:
         FarmError: the first step that failed; nothing was published then.
     """
-    plan = call("plan", steps.plan, reference)
+    plan = call("plan", steps.plan, reference, image)
     snapshot = call("source", steps.source, plan)
     lock = call("lock", steps.lock, plan, snapshot)
     known = call("reuse", steps.reuse, plan, snapshot, lock) if not force else None
