@@ -11,6 +11,7 @@ import tempfile
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,13 +19,13 @@ from farm import __version__
 from farm.catalog.nodes import Catalog, Need, Node, NodeProblem, node_id
 from farm.ecosystems.repositories import layout_of
 from farm.errors import DuplicateRecipeError, FarmError, LockMissingError
-from farm.image.definition import load_definition
+from farm.image.definition import FILE, load_definition
 from farm.model.base import BlobRef, canonical_json, sha256_bytes
 from farm.model.plan import PackageId, Target
 from farm.recipe.catalog import list_recipes
 from farm.recipe.load import load_recipe
 from farm.recipe.locks import lock_path, read_lock
-from farm.recipe.plan import build_image, build_patches, make_plan
+from farm.recipe.plan import build_images, build_patches, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,14 +52,14 @@ def load_catalog(settings: Settings) -> Catalog:
     for path in list_recipes(settings.recipes):
         folder = path.parent.relative_to(settings.recipes).as_posix()
         try:
-            recipe = kept.recipe(path, settings.recipes)
+            recipe = kept.recipe(path, settings.recipes, targets)
             name = (recipe["ecosystem"], recipe["name"])
             if other := seen.get(name):
                 raise DuplicateRecipeError(
                     f"the recipes {other} and {folder} are both of {recipe['ecosystem']}/{recipe['name']}"
                 )
             seen[name] = folder
-            made = list(_nodes(recipe, path.parent, targets, kept))
+            made = list(_nodes(recipe, path.parent, kept))
         except FarmError as error:
             broken[folder] = _problem(error)
             continue
@@ -71,11 +72,11 @@ def _problem(error: FarmError) -> NodeProblem:
     return NodeProblem(type(error).__name__, error.exit_code, error.message)
 
 
-def _nodes(recipe: Mapping[str, Any], folder: Path, targets: _Targets, kept: _Kept) -> Iterable[Node]:
+def _nodes(recipe: Mapping[str, Any], folder: Path, kept: _Kept) -> Iterable[Node]:
     package_of = {"ecosystem": recipe["ecosystem"], "name": recipe["name"]}
     for item in recipe["builds"]:
         package = PackageId(**package_of, version=item["version"])
-        target = targets.of(item["image"])
+        target = Target(platform=item["target"][0], interpreter=item["target"][1])
         locked: Mapping[str, Any] = {"digest": "", "needs": ()}
         problem = None
         try:
@@ -107,6 +108,11 @@ class _Targets:
         self._images = images
         self._known: dict[str, Target] = {}
 
+    @cached_property
+    def digest(self) -> bytes:
+        """Over all definitions: what was read of a recipe holds for these."""
+        return sha256_bytes(b"\0\0".join(_bytes(path) for path in sorted(self._images.glob(f"*/{FILE}")))).encode()
+
     def of(self, image: str) -> Target:
         if image not in self._known:
             found = load_definition(self._images / image)
@@ -128,19 +134,19 @@ class _Kept:
             if found["format"] == _FORMAT:
                 self.old = dict(found["files"])
 
-    def recipe(self, path: Path, recipes: Path) -> Mapping[str, Any]:
+    def recipe(self, path: Path, recipes: Path, targets: _Targets) -> Mapping[str, Any]:
         """Return what planning needs of a recipe.
 
         Raises:
             RecipeError, SourcePinError, RecipeNotFoundError.
         """
-        parts = [path.relative_to(recipes).as_posix().encode(), _bytes(path)]
+        parts = [targets.digest, path.relative_to(recipes).as_posix().encode(), _bytes(path)]
         patches = path.parent / "patches"
         if patches.is_dir():
             parts += [item.name.encode() + b"\0" + _bytes(item) for item in sorted(patches.iterdir())]
         digest = sha256_bytes(b"\0\0".join(parts))
         if digest not in self.new:
-            self.new[digest] = self.old.get(digest) or _read_recipe(load_recipe(path), path, recipes)
+            self.new[digest] = self.old.get(digest) or _read_recipe(load_recipe(path), path, recipes, targets)
         found: Mapping[str, Any] = self.new[digest]
         return found
 
@@ -183,26 +189,26 @@ def _bytes(path: Path) -> bytes:
         return b""  # what is wrong with it is said when it is read
 
 
-def _read_recipe(recipe: Recipe, path: Path, recipes: Path) -> dict[str, Any]:
+def _read_recipe(recipe: Recipe, path: Path, recipes: Path, targets: _Targets) -> dict[str, Any]:
     relative = path.relative_to(recipes).as_posix()
     builds = []
     for version in recipe.pinned:
-        image = build_image(recipe, version)
-        # A plan wants a target, but nothing that is kept of it depends on which.
-        nowhere = Target(platform="", interpreter="")
         patches = {name: _blob(path.parent / "patches" / name) for name in build_patches(recipe, version)}
-        plan = make_plan(recipe, version, relative, nowhere, patches)
-        builds.append(
-            {
-                "version": plan.package.version,
-                "spelled": version,
-                "image": image,
-                "digest": plan.recipe_digest,
-                "source": sha256_bytes(canonical_json(plan.source.model_dump(mode="json"))),
-                "names": list(layout_of(recipe.ecosystem).declared(plan)),
-                "name": plan.package.name,
-            }
-        )
+        for image in build_images(recipe, version):
+            target = targets.of(image)
+            plan = make_plan(recipe, version, relative, target, patches, image)
+            builds.append(
+                {
+                    "version": plan.package.version,
+                    "spelled": version,
+                    "image": image,
+                    "target": [target.platform, target.interpreter],
+                    "digest": plan.recipe_digest,
+                    "source": sha256_bytes(canonical_json(plan.source.model_dump(mode="json"))),
+                    "names": list(layout_of(recipe.ecosystem).declared(plan)),
+                    "name": plan.package.name,
+                }
+            )
     return {
         "ecosystem": recipe.ecosystem,
         "name": builds[0]["name"],

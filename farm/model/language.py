@@ -52,7 +52,9 @@ class Naming:
     is_pinned: Callable[[str], bool]
     """Whether a requirement allows exactly one version."""
     tags: Callable[[str], bool]
-    """Whether text is a compatibility of the ecosystem's artifacts."""
+    """Whether text is a compatibility of the ecosystem's artifacts; `{interpreter}` in it stands for the target's."""
+    one_image: Callable[[str], str]
+    """Tags of a recipe → why a package with them is built in one image alone; empty where each gives another file."""
     tags_example: str = ""
     """Two such texts, for messages."""
     tags_missing: str = ""

@@ -51,6 +51,7 @@ def build_package(
     run: RunIdentity,
     call: Call,
     force: bool = False,
+    image: str = "",
     inputs: Inputs = PUBLISHED,
 ) -> Outcome:
     """Build, test, sign and publish one package version.
@@ -61,6 +62,7 @@ def build_package(
         call: how a step is run; it knows the runtime.
         force: build although the build key is known; other bytes than the published ones are an error.
         inputs: whose results stand in for what is locked.
+        image: one of those that the recipe version names; empty = the primary one.
 
     Returns:
         The outcome; `reused` when nothing had to be built.
@@ -69,7 +71,7 @@ def build_package(
         FarmError: the first step that failed; nothing was published then.
     """
     began = time.monotonic()
-    plan = call("plan", steps.plan, reference)
+    plan = call("plan", steps.plan, reference, image)
     snapshot = call("source", steps.source, plan)
     lock = call("lock", steps.lock, plan, snapshot)
     linked = call("link", steps.link, plan, lock, *inputs)

@@ -15,16 +15,16 @@ from farm.errors import (
 from farm.model.base import BlobRef, Value
 from farm.model.evidence import JobRecord, RunResult, SignedFile
 from farm.model.outcome import InputsReport
-from farm.model.plan import Target
 from farm.pipeline.ahead import import_ahead
 from farm.pipeline.ceilings import check_limits
 from farm.pipeline.documents import byproducts, sbom_facts
 from farm.pipeline.key import RULES_VERSION, key_fields
 from farm.pipeline.outcomes import known_outcome, refuse_other_bytes
 from farm.pipeline.patches import store_patches
+from farm.pipeline.targets import target_of
 from farm.recipe.catalog import find_recipe
 from farm.recipe.locks import lock_path, read_lock
-from farm.recipe.plan import build_image, build_patches, make_plan
+from farm.recipe.plan import build_patches, chosen_image, make_plan
 from farm.trust.protocol import RunToken
 
 if TYPE_CHECKING:
@@ -79,21 +79,24 @@ class OpenJob(Value):
     __str__ = __repr__
 
 
-def plan(rt: Runtime, reference: str) -> BuildPlan:
-    """Step 1: find the recipe version and decide what is to be built, for the target that its image gives.
+def plan(rt: Runtime, reference: str, image: str = "") -> BuildPlan:
+    """Step 1: find the recipe version and decide what is to be built, for the target that the image gives.
+
+    Args:
+        rt: settings and vault.
+        reference: which recipe version.
+        image: one of those that the version names; empty = the primary one.
 
     Raises:
-        RecipeNotFoundError, RecipeError, SourcePinError, ImageMissingError.
+        RecipeNotFoundError, RecipeError, SourcePinError, ImageBuildError.
         StoreUnavailableError: the version has patches, and the vault does not take them.
     """
-    from farm.image.definition import load_definition  # noqa: PLC0415 - only this step reads definitions
-
     found = find_recipe(rt.settings.recipes, reference)
-    definition = load_definition(rt.settings.images / build_image(found.recipe, found.version))
-    target = Target(platform=definition.platform, interpreter=definition.interpreter)
+    image = chosen_image(found.recipe, found.version, image)
+    target = target_of(rt.settings, found.recipe, found.version, image)
     names = build_patches(found.recipe, found.version)
     patches = store_patches(rt.vault, found.folder, names) if names else {}
-    made = make_plan(found.recipe, found.version, found.relative, target, patches)
+    made = make_plan(found.recipe, found.version, found.relative, target, patches, image)
     check_limits(made, rt.settings)
     return made
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -41,7 +42,12 @@ __all__ = [
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Folder = Annotated[str, AfterValidator(rules.relative_folder)]
-Image = Annotated[str, AfterValidator(rules.image_name)]
+Images = Annotated[
+    tuple[Annotated[str, AfterValidator(rules.image_name)], ...],
+    BeforeValidator(rules.one_or_more),
+    AfterValidator(rules.image_names),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
 Tag = Annotated[str, AfterValidator(rules.tag_pattern)]
 PatchName = Annotated[str, AfterValidator(rules.patch_name)]
 Options = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
@@ -140,8 +146,8 @@ class Waiver(RecipeModel):
 class BuildChanges(RecipeModel):
     """What a version changes in `build`: a field that is given replaces the whole field."""
 
-    image: Image | None = None
-    """Builder image: a folder under images/."""
+    images: Images | None = Field(default=None, alias="image")
+    """Builder image, a folder under images/, or a list of them: one target each, the first is the primary one."""
     requires: tuple[Text, ...] = ()
     """Constraints (PEP 508) on what the lock may choose for the build."""
     env: dict[str, str] = Field(default_factory=dict)
@@ -153,7 +159,8 @@ class BuildChanges(RecipeModel):
     patches: tuple[PatchName, ...] = ()
     """Files of the recipe's `patches/` folder, applied to the root of the source in this order (`git apply -p1`)."""
     tags: str = ""
-    """What must come out: `py3-none-any`, or `cp311-cp311-linux` for a native package. Empty: it is only recorded."""
+    """What must come out: `py3-none-any`, or `cp311-cp311-linux` for a native package; `{interpreter}` in it is the
+    target's (`cp311`). Empty: it is only recorded."""
     source_date_epoch: int | None = Field(default=None, ge=315532800)
     """Instead of the time of the source, for packages that put a date into the result."""
     waivers: tuple[Waiver, ...] = ()
@@ -171,8 +178,8 @@ class BuildChanges(RecipeModel):
 class Build(BuildChanges):
     """How the package is built."""
 
-    image: Image
-    """Builder image: a folder under images/."""
+    images: Images = Field(alias="image")
+    """Builder image, a folder under images/, or a list of them: one target each, the first is the primary one."""
 
 
 class Skip(RecipeModel):
