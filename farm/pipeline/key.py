@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES_VERSION", "KeyFields", "key_fields"]
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised with every change of farm that can change the bytes of an artifact or its embedded documents."""
 
 
