@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPRESSOR", "RULES_VERSION", "key_fields"]
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised with every change of farm that can change the bytes of an artifact or its embedded documents."""
 COMPRESSOR: Final = f"zlib {zlib.ZLIB_RUNTIME_VERSION}"
 

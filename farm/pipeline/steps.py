@@ -17,7 +17,7 @@ from farm.model.evidence import JobRecord, RunResult, SignedFile
 from farm.model.outcome import InputsReport
 from farm.pipeline.ahead import import_ahead
 from farm.pipeline.ceilings import check_limits
-from farm.pipeline.documents import byproducts, sbom_facts
+from farm.pipeline.documents import byproducts, component_facts, sbom_facts
 from farm.pipeline.key import RULES_VERSION, key_fields
 from farm.pipeline.outcomes import known_outcome, refuse_other_bytes
 from farm.pipeline.patches import store_patches
@@ -358,7 +358,7 @@ def finish(rt: Runtime, record: JobRecord, built: BuildResult) -> tuple[Artifact
     ecosystem = rt.ecosystem(record.plan.package.ecosystem)
 
     def embed(artifact: Artifact) -> Mapping[str, bytes]:
-        return documents.embedded(sbom_facts(record, built, artifact, None))
+        return documents.embedded(component_facts(record.plan, record.snapshot, artifact))
 
     with rt.context("finish", record.plan.package.ecosystem, record.image) as context:
         return ecosystem.finish(record.plan, record.snapshot, built, embed, context)
@@ -406,8 +406,7 @@ def sign(
     signed, documents = [], []
     with rt.scratch("sign") as work, SignerClient(rt.signer_socket) as client:
         for artifact in artifacts:
-            facts = sbom_facts(job.record, built, artifact, artifact.blob)
-            made = sboms.sidecars(facts, artifact.blob)
+            made = sboms.sidecars(sbom_facts(job.record, built, artifact))
             sidecars = {kind.value: rt.vault.put_bytes(document) for kind, document in made.items()}
             result = RunResult(
                 finished_on=_now(),
