@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "CatalogSettings",
     "PolicySettings",
     "S3Settings",
     "SandboxSettings",
@@ -96,6 +97,17 @@ class TrustSettings(_Section):
     """Life of a run's token, from before the build until it is signed: build, platform tag and test, and 900 s more."""
 
 
+class CatalogSettings(_Section):
+    """Rebuilding the catalog."""
+
+    cpus: float = Field(default=0.0, ge=0)
+    """Processors for builds that run side by side; 0 = all of this host."""
+    memory_mb: int = Field(default=0, ge=0)
+    """Memory for them, in MiB; 0 = three quarters of this host's."""
+    reverify_days: int = Field(default=30, ge=1)
+    """Within how many nights every package is rebuilt from nothing once and compared."""
+
+
 class PolicySettings(_Section):
     """What the security team decides."""
 
@@ -148,6 +160,8 @@ class Settings(BaseSettings):
     """Sandbox."""
     trust: TrustSettings = TrustSettings()
     """Trust."""
+    catalog: CatalogSettings = CatalogSettings()
+    """Catalog."""
     policy: PolicySettings = PolicySettings()
     """Policy."""
     services: ServiceSettings = ServiceSettings()

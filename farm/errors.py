@@ -109,7 +109,7 @@ class CycleError(FarmError):
 class DuplicateRecipeError(FarmError):
     """Two recipes are of the same package, once their names are normalised."""
 
-    exit_code = 16
+    exit_code = 18
     default_remedy = "Keep one of them, with the versions of both."
 
 
@@ -493,3 +493,18 @@ class RunFailedError(FarmError):
 
     exit_code = 96
     default_remedy = "Read its log with `farm logs RUN`."
+
+
+class CatalogFailedError(FarmError):
+    """Some packages of the catalog failed; the others were rebuilt and published."""
+
+    exit_code = 97
+    default_remedy = "Read the report: it groups the failures by cause. `farm catalog` says why a package is not built."
+
+
+class RebuildBusyError(FarmError):
+    """Another rebuild of the catalog is at work."""
+
+    exit_code = 98
+    infrastructure = True
+    default_remedy = "Wait for it to end (`farm logs RUN --follow`), or cancel it in the Prefect UI, then try again."

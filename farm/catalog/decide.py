@@ -12,14 +12,14 @@ from farm.pipeline.key import COMPRESSOR, RULES_VERSION
 from farm.pipeline.linking import Provided
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from farm.catalog.graph import Graph
     from farm.catalog.nodes import Need, Node
-    from farm.catalog.state import CatalogState
+    from farm.catalog.state import SourceFacts
     from farm.ecosystems.base import Ecosystem
     from farm.model.outcome import OutcomeFile
-    from farm.pipeline.linking import Policy
+    from farm.pipeline.linking import Policy, Provider
 
 __all__ = ["Results", "key_of", "missing_inputs", "provider_for"]
 
@@ -34,8 +34,8 @@ class Results:
     """Nodes that upstream's files stand for: in a cycle's first stage."""
 
 
-def provider_for(graph: Graph, node: Node, results: Results) -> Callable[[str, str], Provided | None]:
-    """Return what the link step asks about what `node` needs (`farm.pipeline.linking.Provider`)."""
+def provider_for(graph: Graph, node: Node, results: Results) -> Provider:
+    """Return what the link step asks about what `node` needs."""
     by_name = {(need.name, need.version): need for need in node.needs}
 
     def provide(name: str, version: str) -> Provided | None:
@@ -58,24 +58,23 @@ def key_of(
     node: Node,
     graph: Graph,
     results: Results,
-    state: CatalogState,
+    source: SourceFacts,
     image: str,
     ecosystem: Ecosystem,
     policy: Policy,
 ) -> KeyFields | None:
-    """Return the fields of the node's build key, None where what its pin gives is not known yet.
+    """Return the fields of the node's build key, None where it has no lock.
 
     Args:
         node: the node.
         graph: of the catalog.
         results: what its dependencies came to.
-        state: what pins give.
+        source: what its pin gives.
         image: digest of its builder image.
         ecosystem: of its language.
         policy: which inputs are farm's own.
     """
-    source = state.sources.get(node.source)
-    if source is None or not node.lock:
+    if not node.lock:
         return None
     rebuilt = {} if policy == "locked" else dict(_rebuilt(node, graph, results, ecosystem))
     return KeyFields(

@@ -41,6 +41,11 @@ class Failure(Value):
     on: str
     """RFC 3339."""
 
+    @property
+    def again(self) -> str:
+        """What is said instead of trying again."""
+        return f"failed on {self.on} with the same inputs: {self.message}"
+
 
 class NodeState(Value):
     """What is known of one node."""
@@ -52,6 +57,8 @@ class NodeState(Value):
     share: RebuiltShare = RebuiltShare(own=0, total=0)
     needs: tuple[str, ...] = ()
     """Nodes whose results it was built with."""
+    names: tuple[str, ...] = ()
+    """What its files may be called by others."""
     seconds: float = 0.0
     built_on: str = ""
     """RFC 3339; when the result was made."""

@@ -86,7 +86,8 @@ class LinkedLock(Value):
     stand_ins: tuple[StandIn, ...] = ()
     """By the name of the locked file."""
     seeds: tuple[str, ...] = ()
-    """Files of upstream's that a first stage of a cycle is built with, though recipes provide them."""
+    """Files of upstream's, with their digests, that the first stage of a cycle is built with, though recipes provide
+    them."""
     stage: int = 0
     """Of a cycle's bootstrap, from 1; 0 where there is none."""
 

@@ -110,6 +110,7 @@ def link_lock(
     policy: Policy,
     read: Callable[[BlobRef], Path],
     stage: int = 0,
+    seeds: tuple[str, ...] = (),
 ) -> LinkedLock:
     """Put farm's own results into `lock`.
 
@@ -121,6 +122,7 @@ def link_lock(
         policy: whether to, and whether something may be left.
         read: gives a blob as a file of this host, digest checked.
         stage: of a cycle's bootstrap, 0 for none.
+        seeds: what the first stage of that cycle was built with.
 
     Raises:
         NotRebuiltError: the policy is `rebuilt-only`, and farm has no result for something.
@@ -130,7 +132,7 @@ def link_lock(
         return plain
     files: list[LockedFile] = []
     stand_ins: list[StandIn] = []
-    seeds: list[str] = []
+    begun_with = set(seeds)
     left: list[tuple[LockedFile, str]] = []
     for file in lock.files:
         provided = provider(file.name, file.version) if file.version else None
@@ -149,7 +151,7 @@ def link_lock(
             continue
         files.append(file)
         if provided and provided.seed:
-            seeds.append(file.filename)
+            begun_with.add(f"{file.filename} sha256:{file.sha256}")
         elif file.origin != "farm":
             left.append((file, _why(provided)))
     if policy == "rebuilt-only" and left:
@@ -158,7 +160,7 @@ def link_lock(
         committed=plain.committed,
         lock=lock.model_copy(update={"files": tuple(files)}),
         stand_ins=tuple(sorted(stand_ins, key=lambda item: item.locked)),
-        seeds=tuple(sorted(seeds)),
+        seeds=tuple(sorted(begun_with)),
         stage=stage,
     )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from farm.model.build import Artifact, BuildResult, TestReport
     from farm.model.evidence import JobRecord
     from farm.model.lock import LinkedLock
+    from farm.model.plan import BuildPlan
     from farm.pipeline.runtime import Runtime
     from farm.pipeline.steps import SignedBuild
 
@@ -72,12 +73,12 @@ def keep(
     return outcome
 
 
-def release(rt: Runtime, record: JobRecord, outcome: Outcome) -> Outcome:
+def release(rt: Runtime, plan: BuildPlan, outcome: Outcome) -> Outcome:
     """Publish what was kept.
 
     Args:
         rt: the means.
-        record: of a build of the same key.
+        plan: of the build.
         outcome: what `keep` returned.
 
     Raises:
@@ -93,7 +94,7 @@ def release(rt: Runtime, record: JobRecord, outcome: Outcome) -> Outcome:
     published = publish_build(rt, publication)
     outcome = outcome.model_copy(update={"written": published.written})
     record_outcome(rt.vault, outcome)
-    note_current(rt.vault, record.plan, outcome.build_key)
+    note_current(rt.vault, plan, outcome.build_key)
     return outcome
 
 

@@ -28,13 +28,13 @@ from farm.recipe.plan import build_patches, chosen_image, make_plan
 from farm.trust.protocol import RunToken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from farm.model.build import Artifact, BuildResult, FileNote, TestReport
     from farm.model.lock import LinkedLock, Lock, LockedFile
-    from farm.model.outcome import Outcome
-    from farm.model.plan import ArchivePin, BuildPlan
+    from farm.model.outcome import Outcome, OutcomeFile
+    from farm.model.plan import ArchivePin, BuildPlan, PackageId
     from farm.model.source import SourceSnapshot
     from farm.pipeline.identity import RunIdentity
     from farm.pipeline.linking import Policy, Provider
@@ -51,10 +51,12 @@ __all__ = [
     "keep",
     "link",
     "lock",
+    "not_as_published",
     "open_job",
     "plan",
     "prove",
     "publish",
+    "release",
     "reuse",
     "sign",
     "source",
@@ -174,6 +176,7 @@ def link(
     provider: Provider | None = None,
     policy: Policy | None = None,
     stage: int = 0,
+    seeds: tuple[str, ...] = (),
 ) -> LinkedLock:
     """Put farm's own results in the place of what was locked, as `policy.inputs` says.
 
@@ -184,6 +187,7 @@ def link(
         provider: what recipes provide; None = what is published now.
         policy: instead of the setting.
         stage: of a cycle's bootstrap, 0 for none.
+        seeds: what the first stage of that cycle was built with.
 
     Raises:
         NotRebuiltError: the policy wants nothing but farm's own, and something is not.
@@ -206,6 +210,7 @@ def link(
             policy=policy or rt.settings.policy.inputs,
             read=read,
             stage=stage,
+            seeds=seeds,
         )
 
 
@@ -213,24 +218,34 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: Linked
     """Return the outcome of an earlier build with the same key, if every published byte of it is still right.
 
     What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs.
+    In a stage of a cycle's bootstrap nothing is published: there the result has to be in the vault.
     """
-    from farm.ecosystems.repositories import layout_of  # noqa: PLC0415 - the language's repository is imported with it
-    from farm.repository.published import damaged  # noqa: PLC0415 - boto3 is imported with it
-
     key = key_fields(plan, snapshot, rt.image(plan.build.image), linked).key
     outcome = known_outcome(rt.vault, key)
     if outcome is None:
         return None
-    records = layout_of(plan.package.ecosystem).find(rt.repository, plan.package)
+    if linked.stage:
+        whole = all(rt.vault.has(file.blob) for file in outcome.files)
+    elif broken := not_as_published(rt, plan.package, outcome.files):
+        _log.warning("a known result is not published as it was; building again", file=broken)
+        whole = False
+    else:
+        whole = True
+    return outcome.model_copy(update={"reused": True, "written": ()}) if whole else None
+
+
+def not_as_published(rt: Runtime, package: PackageId, files: Sequence[OutcomeFile]) -> str:
+    """Read every byte that is published of a result, and return what is not right; empty when all of it is."""
+    from farm.ecosystems.repositories import layout_of  # noqa: PLC0415 - the language's repository is imported with it
+    from farm.repository.published import damaged  # noqa: PLC0415 - boto3 is imported with it
+
+    records = layout_of(package.ecosystem).find(rt.repository, package)
     published = {name: blob for record in records for name, blob in record.blobs.items()}
-    ours = {file.filename: file.blob for file in outcome.files}
+    ours = {file.filename: file.blob for file in files}
     broken = [name for name, blob in ours.items() if published.get(name) != blob] or [
         key for record in records if ours.keys() & record.blobs.keys() for key in damaged(rt.repository, record)
     ]
-    if broken:
-        _log.warning("a known result is not published as it was; building again", file=broken[0])
-        return None
-    return outcome.model_copy(update={"reused": True, "written": ()})
+    return broken[0] if broken else ""
 
 
 def inputs(rt: Runtime, plan: BuildPlan, linked: LinkedLock) -> InputsReport:
@@ -434,6 +449,13 @@ def keep(rt: Runtime, *values: Any) -> Outcome:
     from farm.pipeline import releasing  # noqa: PLC0415 - sigstore is imported with it
 
     return releasing.keep(rt, *values)
+
+
+def release(rt: Runtime, plan: BuildPlan, outcome: Outcome) -> Outcome:
+    """Publish what `keep` kept; see `farm.pipeline.releasing.release`."""
+    from farm.pipeline import releasing  # noqa: PLC0415 - sigstore is imported with it
+
+    return releasing.release(rt, plan, outcome)
 
 
 def _now() -> str:
