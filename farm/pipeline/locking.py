@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.base import unheard
 from farm.errors import LockMissingError, LockStaleError
 from farm.model.base import Value
 from farm.pipeline import steps
+from farm.recipe.catalog import versions_by_name
 from farm.recipe.locks import read_lock, write_lock
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def write_recipe_lock(
 ) -> LockChange:
     """Resolve the requirements of a recipe version and write its lock (`check`: compare only).
 
+    Where several versions would do, those that have a recipe of their own are taken: they can be rebuilt from source.
     `tell` is called with how far it is, in a few words.
 
     Raises:
@@ -47,7 +50,8 @@ def write_recipe_lock(
     plan = steps.plan(rt, reference)
     snapshot = steps.prove(rt, plan)  # the resolver may run code of it
     with rt.context("lock", plan.package.ecosystem, rt.image(plan.build.image), tell) as context:
-        new = rt.ecosystem(plan.package.ecosystem).resolve(plan, snapshot, context)
+        preferred = versions_by_name(rt.settings.recipes, plan.package.ecosystem)
+        new = rt.ecosystem(plan.package.ecosystem).resolve(plan, snapshot, replace(context, preferred=preferred))
     path = steps.recipe_lock_path(rt, plan)
     old = _existing(path)
     if not check:
