@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class StepContext:
     """Called with how far a long step is, in a few words."""
     own_index: str = ""
     """Address of farm's own repository for this ecosystem, empty when it is not being served."""
+    preferred: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For the lock: package → versions that have a recipe, newest first; taken before others that would do as well."""
 
 
 class Ecosystem(Protocol):

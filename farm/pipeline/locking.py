@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.base import unheard
 from farm.errors import LockMissingError, LockStaleError
 from farm.model.base import Value
 from farm.pipeline import steps
-from farm.recipe.catalog import find_recipe
+from farm.recipe.catalog import find_recipe, versions_by_name
 from farm.recipe.locks import read_lock, write_lock
 from farm.recipe.plan import build_images, chosen_image
 
@@ -51,6 +52,8 @@ def write_recipe_lock(
 ) -> LockChange:
     """Resolve the requirements of a recipe version for one image and write its lock.
 
+    Where several versions would do, those that have a recipe of their own are taken: they can be rebuilt from source.
+
     Args:
         rt: the means of the steps.
         reference: which recipe version.
@@ -64,7 +67,8 @@ def write_recipe_lock(
     plan = steps.plan(rt, reference, image)
     snapshot = steps.prove(rt, plan)  # the resolver may run code of it
     with rt.context("lock", plan.package.ecosystem, rt.image(plan.build.image), tell) as context:
-        new = rt.ecosystem(plan.package.ecosystem).resolve(plan, snapshot, context)
+        preferred = versions_by_name(rt.settings.recipes, plan.package.ecosystem)
+        new = rt.ecosystem(plan.package.ecosystem).resolve(plan, snapshot, replace(context, preferred=preferred))
     path = steps.recipe_lock_path(rt, plan)
     old = _existing(path)
     if not check:
