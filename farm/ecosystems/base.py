@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from farm.store.base import Vault
     from farm.store.cache import BlobCache
 
-__all__ = ["Ecosystem", "StepContext", "unheard"]
+__all__ = ["Ecosystem", "StepContext", "nothing", "unheard"]
 
 
 def unheard(text: str) -> None:
     """Where nobody looks on: say nothing."""
     del text
+
+
+def nothing() -> Mapping[str, str]:
+    """Where it does not matter what is published: nothing is."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,11 @@ class StepContext:
     """Called with how far a long step is, in a few words."""
     own_index: str = ""
     """Address of farm's own repository for this ecosystem, empty when it is not being served."""
+    published: Callable[[], Mapping[str, str]] = nothing
+    """Gives what is published of this very package version: file name → SHA-256. For the finish step.
+
+    Raises what reading the repository raises: VerificationError, StoreUnavailableError.
+    """
 
 
 class Ecosystem(Protocol):
@@ -113,8 +123,10 @@ class Ecosystem(Protocol):
     ) -> tuple[Artifact, ...]:
         """Set platform tags, embed what `embed` returns for the artifact (name → document), write it canonically.
 
+        Where the ecosystem has build numbers, the file gets one if other bytes are published (`ctx.published`).
+
         Raises:
-            PlatformTagError, GuardError, UnsafeArchiveError.
+            PlatformTagError, GuardError, UnsafeArchiveError, and what `ctx.published` raises.
         """
         ...
 

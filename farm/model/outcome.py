@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from farm.model.base import BlobRef, Sha256, Value
-from farm.model.build import FileNote, TestReport
+from farm.model.build import FileNote, TestReport, Unnumbered
 from farm.model.lock import LockedFile
 
 __all__ = ["InputsReport", "Outcome", "OutcomeFile"]
@@ -26,9 +26,16 @@ class OutcomeFile(Value):
 
     filename: str
     blob: BlobRef
+    unnumbered: Unnumbered | None = None
+    """Where the file has a build number: see `Artifact.unnumbered`."""
     raw_sha256: Sha256
     """Of the backend's own output, before tags, SBOM and canonical archive."""
     notes: tuple[FileNote, ...] = ()
+
+    @property
+    def content(self) -> Unnumbered:
+        """What the file is, whatever was published before it."""
+        return self.unnumbered or Unnumbered(filename=self.filename, sha256=self.blob.sha256)
 
 
 class Outcome(Value):

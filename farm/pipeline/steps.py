@@ -160,9 +160,10 @@ def recipe_lock_path(rt: Runtime, plan: BuildPlan) -> Path:
 
 
 def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) -> Outcome | None:
-    """Return the outcome of an earlier build with the same key, if every published byte of it is still right.
+    """Return the outcome of an earlier build with the same key, if it is what installers take and every byte is right.
 
-    What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs.
+    What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs. So
+    it does where a later build with other content has a higher number: this one gets a number above that.
     """
     from farm.ecosystems.repositories import layout_of  # noqa: PLC0415 - the language's repository is imported with it
     from farm.repository.published import damaged  # noqa: PLC0415 - boto3 is imported with it
@@ -171,7 +172,8 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     outcome = known_outcome(rt.vault, key)
     if outcome is None:
         return None
-    records = layout_of(plan.package.ecosystem).find(rt.repository, plan.package)
+    layout = layout_of(plan.package.ecosystem)
+    records = layout.find(rt.repository, plan.package)
     published = {name: blob for record in records for name, blob in record.blobs.items()}
     ours = {file.filename: file.blob for file in outcome.files}
     broken = [name for name, blob in ours.items() if published.get(name) != blob] or [
@@ -179,6 +181,9 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     ]
     if broken:
         _log.warning("a known result is not published as it was; building again", file=broken[0])
+        return None
+    if superseded := sorted(ours.keys() - layout.current(records)):
+        _log.info("a known result was superseded by a later one; building again", file=superseded[0])
         return None
     return outcome.model_copy(update={"reused": True, "written": ()})
 
@@ -281,11 +286,13 @@ def inspect(rt: Runtime, plan: BuildPlan, built: BuildResult) -> tuple[FileNote,
 
 
 def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...]:
-    """Step 8: platform tag, embedded SBOM documents, canonical archive.
+    """Step 8: platform tag, embedded SBOM documents, canonical archive, and the build number, where it needs one.
 
     Raises:
         PlatformTagError, GuardError, UnsafeArchiveError.
+        VerificationError, StoreUnavailableError: what is published of the version cannot be read.
     """
+    from farm.ecosystems.repositories import layout_of  # noqa: PLC0415 - the language's repository is imported with it
     from farm.evidence import documents  # noqa: PLC0415 - the SBOM libraries are imported with it
 
     record = job.record
@@ -294,7 +301,11 @@ def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...
     def embed(artifact: Artifact) -> Mapping[str, bytes]:
         return documents.embedded(component_facts(record.plan, record.snapshot, artifact))
 
-    with rt.context("finish", record.plan.package.ecosystem, record.image) as context:
+    def published() -> Mapping[str, str]:
+        records = layout_of(record.plan.package.ecosystem).find(rt.repository, record.plan.package)
+        return {name: blob.sha256 for found in records for name, blob in found.blobs.items()}
+
+    with rt.context("finish", record.plan.package.ecosystem, record.image, published=published) as context:
         return ecosystem.finish(record.plan, record.snapshot, built, embed, context)
 
 
@@ -378,7 +389,13 @@ def publish(
         build_key=record.build_key,
         run_id=record.run_id,
         files=tuple(
-            OutcomeFile(filename=a.filename, blob=a.blob, raw_sha256=a.raw.blob.sha256, notes=a.notes)
+            OutcomeFile(
+                filename=a.filename,
+                blob=a.blob,
+                unnumbered=a.unnumbered,
+                raw_sha256=a.raw.blob.sha256,
+                notes=a.notes,
+            )
             for a in artifacts
         ),
         source_uri=record.snapshot.uri,
