@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from farm import __version__, log
@@ -165,25 +166,10 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs. So
     it does where a later build with other content has a higher number: this one gets a number above that.
     """
-    from farm.ecosystems.repositories import layout_of  # noqa: PLC0415 - the language's repository is imported with it
-    from farm.repository.published import damaged  # noqa: PLC0415 - boto3 is imported with it
+    from farm.pipeline.standing import stands  # noqa: PLC0415 - boto3 and the language's repository come with it
 
-    key = key_fields(plan, snapshot, rt.image(plan.build.image), lock).key
-    outcome = known_outcome(rt.vault, key)
-    if outcome is None:
-        return None
-    layout = layout_of(plan.package.ecosystem)
-    records = layout.find(rt.repository, plan.package)
-    published = {name: blob for record in records for name, blob in record.blobs.items()}
-    ours = {file.filename: file.blob for file in outcome.files}
-    broken = [name for name, blob in ours.items() if published.get(name) != blob] or [
-        key for record in records if ours.keys() & record.blobs.keys() for key in damaged(rt.repository, record)
-    ]
-    if broken:
-        _log.warning("a known result is not published as it was; building again", file=broken[0])
-        return None
-    if superseded := sorted(ours.keys() - layout.current(records)):
-        _log.info("a known result was superseded by a later one; building again", file=superseded[0])
+    outcome = known_outcome(rt.vault, key_fields(plan, snapshot, rt.image(plan.build.image), lock).key)
+    if outcome is None or not stands(rt, plan.package, outcome):
         return None
     return outcome.model_copy(update={"reused": True, "written": ()})
 
@@ -292,8 +278,8 @@ def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...
         PlatformTagError, GuardError, UnsafeArchiveError.
         VerificationError, StoreUnavailableError: what is published of the version cannot be read.
     """
-    from farm.ecosystems.repositories import layout_of  # noqa: PLC0415 - the language's repository is imported with it
     from farm.evidence import documents  # noqa: PLC0415 - the SBOM libraries are imported with it
+    from farm.pipeline.standing import published_digests  # noqa: PLC0415 - boto3 is imported with it
 
     record = job.record
     ecosystem = rt.ecosystem(record.plan.package.ecosystem)
@@ -301,10 +287,7 @@ def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...
     def embed(artifact: Artifact) -> Mapping[str, bytes]:
         return documents.embedded(component_facts(record.plan, record.snapshot, artifact))
 
-    def published() -> Mapping[str, str]:
-        records = layout_of(record.plan.package.ecosystem).find(rt.repository, record.plan.package)
-        return {name: blob.sha256 for found in records for name, blob in found.blobs.items()}
-
+    published = partial(published_digests, rt, record.plan.package)
     with rt.context("finish", record.plan.package.ecosystem, record.image, published=published) as context:
         return ecosystem.finish(record.plan, record.snapshot, built, embed, context)
 
