@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from farm import log
 from farm.catalog.engine import Job
 from farm.catalog.work import Done, build_node, now, reproduce_node
-from farm.pipeline.steps import not_as_published
+from farm.pipeline.standing import fallen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ def check_published(engine: Engine) -> None:
     names = [name for name, end in engine.ends.items() if end.state == "unchanged" and name in engine.nodes]
 
     def check(name: str) -> str:
-        return not_as_published(engine.rt, engine.node(name).package, engine.nodes[name].files)
+        return fallen(engine.rt, engine.node(name).package, engine.nodes[name].files)
 
     with ThreadPoolExecutor(_READS) as pool:
         found = dict(zip(names, pool.map(check, names), strict=True))
@@ -40,8 +40,8 @@ def check_published(engine: Engine) -> None:
     for name, what in found.items():
         if not what:
             continue
-        _log.warning("what is published is not as it was; building again", node=name, file=what)
-        engine.notes.append(f"{name}: {what} was not as it was published; built again")
+        _log.warning("a known result does not count; building again", node=name, reason=what)
+        engine.notes.append(f"{name}: {what}; built again")
         node, unit = engine.node(name), f"{name} (again)"
         work = partial(build_node, engine.rt, node, unit, engine.inputs(node, engine.results), force=True)
         begin = partial(engine.hand_over, unit, node, work, engine.graph.edges[name])

@@ -199,4 +199,4 @@ class Bootstrap:
 
 
 def _bytes(outcome: Outcome) -> list[tuple[str, str]]:
-    return [(file.filename, file.blob.sha256) for file in outcome.files]
+    return [(file.content.filename, file.content.sha256) for file in outcome.files]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_catalog"]
 
-_FORMAT: Final = f"{__version__}/1"
+_FORMAT: Final = f"{__version__}/2"
 """Raised when something else is read of the same files."""
 
 

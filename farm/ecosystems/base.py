@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from farm.store.base import Vault
     from farm.store.cache import BlobCache
 
-__all__ = ["Ecosystem", "StepContext", "unheard"]
+__all__ = ["Ecosystem", "StepContext", "nothing", "unheard"]
 
 
 def unheard(text: str) -> None:
     """Where nobody looks on: say nothing."""
     del text
+
+
+def nothing() -> Mapping[str, str]:
+    """Where it does not matter what is published: nothing is."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class StepContext:
     """Address of farm's own repository for this ecosystem, empty when it is not being served."""
     preferred: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For the lock: package → versions that have a recipe, newest first; taken before others that would do as well."""
+    published: Callable[[], Mapping[str, str]] = nothing
+    """Gives what is published of this very package version: file name → SHA-256. For the finish step.
+
+    Raises what reading the repository raises: VerificationError, StoreUnavailableError.
+    """
 
 
 class Ecosystem(Protocol):
@@ -137,8 +147,10 @@ class Ecosystem(Protocol):
     ) -> tuple[Artifact, ...]:
         """Set platform tags, embed what `embed` returns for the artifact (name → document), write it canonically.
 
+        Where the ecosystem has build numbers, the file gets one if other bytes are published (`ctx.published`).
+
         Raises:
-            PlatformTagError, GuardError, UnsafeArchiveError.
+            PlatformTagError, GuardError, UnsafeArchiveError, and what `ctx.published` raises.
         """
         ...
 

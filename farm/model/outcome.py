@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from farm.model.base import BlobRef, Sha256, Value
-from farm.model.build import FileNote, TestReport
+from farm.model.build import FileNote, TestReport, Unnumbered
 from farm.model.key import KeyFields
 from farm.model.lock import LockedFile
 
@@ -27,6 +27,8 @@ class OutcomeFile(Value):
 
     filename: str
     blob: BlobRef
+    unnumbered: Unnumbered | None = None
+    """Where the file has a build number: see `Artifact.unnumbered`."""
     raw_sha256: Sha256
     """Of the backend's own output, before tags, SBOM and canonical archive."""
     notes: tuple[FileNote, ...] = ()
@@ -36,6 +38,11 @@ class OutcomeFile(Value):
     """The bundle over the file, in the vault."""
     provenance: BlobRef
     """The bundle with its provenance, in the vault."""
+
+    @property
+    def content(self) -> Unnumbered:
+        """What the file is, whatever was published before it."""
+        return self.unnumbered or Unnumbered(filename=self.filename, sha256=self.blob.sha256)
 
 
 class RebuiltShare(Value):

@@ -49,14 +49,16 @@ def known_outcome(vault: Vault, build_key: str) -> Outcome | None:
 def refuse_other_bytes(vault: Vault, record: JobRecord, artifacts: Iterable[Artifact]) -> None:
     """Hold a build against an earlier one of the same key.
 
+    A build number is no difference: it says what was published before, not what was built.
+
     Raises:
         NotReproducibleError: that one gave other bytes.
     """
     known = known_outcome(vault, record.build_key)
     if known is None:
         return
-    before = {file.filename: file.blob.sha256 for file in known.files}
-    now = {artifact.filename: artifact.blob.sha256 for artifact in artifacts}
+    before = {file.content.filename: file.content.sha256 for file in known.files}
+    now = {artifact.content.filename: artifact.content.sha256 for artifact in artifacts}
     if before != now:
         raise NotReproducibleError(
             f"{record.plan.package} was built before with the same build key and gave other bytes",

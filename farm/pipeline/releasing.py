@@ -120,6 +120,7 @@ def _outcome(
                 filename=artifact.filename,
                 path=artifact.path,
                 blob=artifact.blob,
+                unnumbered=artifact.unnumbered,
                 raw_sha256=artifact.raw.blob.sha256,
                 notes=artifact.notes,
                 signature=file.sidecars[BUNDLE],

@@ -11,13 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farm.ecosystems.base import StepContext, unheard
+from farm.ecosystems.base import StepContext, nothing, unheard
 from farm.errors import RecipeError
 from farm.languages import language_names
 from farm.sandbox.owner import is_gone, own_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from farm.config import Settings
     from farm.ecosystems.base import Ecosystem
@@ -158,7 +158,12 @@ class Runtime:
 
     @contextmanager
     def context(
-        self, step: str, ecosystem: str, image: ImageIdentity, tell: Callable[[str], None] = unheard
+        self,
+        step: str,
+        ecosystem: str,
+        image: ImageIdentity,
+        tell: Callable[[str], None] = unheard,
+        published: Callable[[], Mapping[str, str]] = nothing,
     ) -> Iterator[StepContext]:
         """Give a step its context with a scratch folder of its own."""
         with self.scratch(step) as work:
@@ -171,4 +176,5 @@ class Runtime:
                 work=work,
                 own_index=self.own_index(ecosystem),
                 tell=tell,
+                published=published,
             )

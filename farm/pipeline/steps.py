@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from farm import __version__, log
@@ -28,13 +29,13 @@ from farm.recipe.plan import build_patches, chosen_image, make_plan
 from farm.trust.protocol import RunToken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from farm.model.build import Artifact, BuildResult, FileNote, TestReport
     from farm.model.lock import LinkedLock, Lock, LockedFile
-    from farm.model.outcome import Outcome, OutcomeFile
-    from farm.model.plan import ArchivePin, BuildPlan, PackageId
+    from farm.model.outcome import Outcome
+    from farm.model.plan import ArchivePin, BuildPlan
     from farm.model.source import SourceSnapshot
     from farm.pipeline.identity import RunIdentity
     from farm.pipeline.linking import Policy, Provider
@@ -51,7 +52,6 @@ __all__ = [
     "keep",
     "link",
     "lock",
-    "not_as_published",
     "open_job",
     "plan",
     "prove",
@@ -215,37 +215,25 @@ def link(
 
 
 def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: LinkedLock) -> Outcome | None:
-    """Return the outcome of an earlier build with the same key, if every published byte of it is still right.
+    """Return the outcome of an earlier build with the same key, if it is what installers take and every byte is right.
 
-    What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs.
-    In a stage of a cycle's bootstrap nothing is published: there the result has to be in the vault.
+    What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs. So
+    it does where a later build with other content has a higher number: this one gets a number above that. In a stage of
+    a cycle's bootstrap nothing is published: there the result has to be in the vault.
     """
-    key = key_fields(plan, snapshot, rt.image(plan.build.image), linked).key
-    outcome = known_outcome(rt.vault, key)
+    from farm.pipeline.standing import fallen  # noqa: PLC0415 - boto3 and the language's repository come with it
+
+    outcome = known_outcome(rt.vault, key_fields(plan, snapshot, rt.image(plan.build.image), linked).key)
     if outcome is None:
         return None
     if linked.stage:
         whole = all(rt.vault.has(file.blob) for file in outcome.files)
-    elif broken := not_as_published(rt, plan.package, outcome.files):
-        _log.warning("a known result is not published as it was; building again", file=broken)
+    elif why := fallen(rt, plan.package, outcome.files):
+        _log.warning("a known result does not count; building again", reason=why)
         whole = False
     else:
         whole = True
     return outcome.model_copy(update={"reused": True, "written": ()}) if whole else None
-
-
-def not_as_published(rt: Runtime, package: PackageId, files: Sequence[OutcomeFile]) -> str:
-    """Read every byte that is published of a result, and return what is not right; empty when all of it is."""
-    from farm.ecosystems.repositories import layout_of  # noqa: PLC0415 - the language's repository is imported with it
-    from farm.repository.published import damaged  # noqa: PLC0415 - boto3 is imported with it
-
-    records = layout_of(package.ecosystem).find(rt.repository, package)
-    published = {name: blob for record in records for name, blob in record.blobs.items()}
-    ours = {file.filename: file.blob for file in files}
-    broken = [name for name, blob in ours.items() if published.get(name) != blob] or [
-        key for record in records if ours.keys() & record.blobs.keys() for key in damaged(rt.repository, record)
-    ]
-    return broken[0] if broken else ""
 
 
 def inputs(rt: Runtime, plan: BuildPlan, linked: LinkedLock) -> InputsReport:
@@ -363,19 +351,22 @@ def inspect(rt: Runtime, plan: BuildPlan, built: BuildResult) -> tuple[FileNote,
 
 
 def finish(rt: Runtime, record: JobRecord, built: BuildResult) -> tuple[Artifact, ...]:
-    """Step 8: platform tag, embedded SBOM documents, canonical archive.
+    """Step 8: platform tag, embedded SBOM documents, canonical archive, and the build number, where it needs one.
 
     Raises:
         PlatformTagError, GuardError, UnsafeArchiveError.
+        VerificationError, StoreUnavailableError: what is published of the version cannot be read.
     """
     from farm.evidence import documents  # noqa: PLC0415 - the SBOM libraries are imported with it
+    from farm.pipeline.standing import published_digests  # noqa: PLC0415 - boto3 is imported with it
 
     ecosystem = rt.ecosystem(record.plan.package.ecosystem)
 
     def embed(artifact: Artifact) -> Mapping[str, bytes]:
         return documents.embedded(component_facts(record.plan, record.snapshot, artifact))
 
-    with rt.context("finish", record.plan.package.ecosystem, record.image) as context:
+    published = partial(published_digests, rt, record.plan.package)
+    with rt.context("finish", record.plan.package.ecosystem, record.image, published=published) as context:
         return ecosystem.finish(record.plan, record.snapshot, built, embed, context)
 
 

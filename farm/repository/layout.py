@@ -138,6 +138,10 @@ class Layout(Protocol[R]):
         """
         ...
 
+    def current(self, records: Sequence[R]) -> frozenset[str]:
+        """Return the names of those files of a version (`find`) that installers take; others are superseded."""
+        ...
+
     def routes(self) -> Sequence[BaseRoute]:
         """Return the routes of the HTTP server; their handlers use `farm.repository.serving`."""
         ...

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from packaging.tags import Tag
+    from packaging.utils import BuildTag
 
     from farm.model.plan import Target
 
@@ -187,29 +188,32 @@ def _environment(host: Mapping[str, str], indexes: Indexes) -> dict[str, str]:
 
 
 def _read_pylock(text: str, tags: Sequence[Tag]) -> tuple[Pin, ...]:
-    """Read a pylock.toml: the best wheel of each package, sorted by name."""
+    """Read a pylock.toml: the best wheel of each package, of equal ones the highest build number; sorted by name."""
     rank = {tag: position for position, tag in enumerate(tags)}
     data: dict[str, Any] = tomllib.loads(text)
     pins = []
     for package in data.get("packages", []):
         name, version = package["name"], package.get("version", "")
-        candidates = sorted(
+        candidates = [
             (score, _pin(canonicalize_name(name), version, wheel))
             for wheel in package.get("wheels", [])
             if (score := _score(_filename(wheel), rank)) is not None
-        )
+        ]
         if not candidates:
             raise ResolutionError(f"{name} {version} has no wheel for this target")
-        pins.append(candidates[0][1])
+        best = max(score for score, _ in candidates)
+        pins.append(min(pin for score, pin in candidates if score == best))
     return tuple(sorted(pins))
 
 
-def _score(filename: str, rank: Mapping[Tag, int]) -> int | None:
+def _score(filename: str, rank: Mapping[Tag, int]) -> tuple[int, BuildTag] | None:
+    """Return what installers compare wheels of a version by, the best highest: tag, then build number (PEP 427)."""
     try:
-        tags = parse_wheel_filename(filename)[3]
+        _, _, build, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename:
         return None
-    return min((rank[tag] for tag in tags if tag in rank), default=None)
+    best = min((rank[tag] for tag in tags if tag in rank), default=None)
+    return None if best is None else (-best, build)
 
 
 def _pin(name: str, version: str, wheel: Mapping[str, Any]) -> Pin:

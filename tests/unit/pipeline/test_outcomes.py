@@ -6,7 +6,7 @@ import pytest
 
 from farm.errors import NotReproducibleError
 from farm.model.base import BlobRef, sha256_bytes
-from farm.model.build import Artifact, TestReport
+from farm.model.build import Artifact, RawArtifact, TestReport, Unnumbered
 from farm.model.evidence import JobRecord
 from farm.model.key import KeyFields
 from farm.model.outcome import Outcome, OutcomeFile
@@ -53,6 +53,12 @@ USELESS = {
 NO_ARTIFACTS: tuple[Artifact, ...] = ()
 
 
+def artifact(filename: str, digit: str, unnumbered: Unnumbered | None = None) -> Artifact:
+    blob = BlobRef(sha256=digit * 64, size=1)
+    raw = RawArtifact(filename="raw.whl", blob=blob)
+    return Artifact(filename=filename, kind="wheel", blob=blob, unnumbered=unnumbered, raw=raw)
+
+
 @pytest.fixture
 def vault() -> MemoryVault:
     """Give an empty vault."""
@@ -72,3 +78,21 @@ def test_a_good_record_counts(vault: MemoryVault) -> None:
     assert outcomes.known_outcome(vault, RECORD.build_key) == OUTCOME
     with pytest.raises(NotReproducibleError):
         outcomes.refuse_other_bytes(vault, RECORD, NO_ARTIFACTS)
+
+
+def test_a_build_number_is_no_other_result(vault: MemoryVault) -> None:
+    outcomes.record_outcome(vault, OUTCOME)
+    outcomes.refuse_other_bytes(vault, RECORD, [artifact("x.whl", "a")])
+    same = Unnumbered(filename="x.whl", sha256="a" * 64)
+    outcomes.refuse_other_bytes(vault, RECORD, [artifact("x-1-.whl", "c", same)])
+    for other in (
+        artifact("x.whl", "c"),
+        artifact("y.whl", "a"),
+        artifact("x-1-.whl", "a"),
+        artifact("x-1-.whl", "a", same.model_copy(update={"sha256": "c" * 64})),
+    ):
+        with pytest.raises(NotReproducibleError):
+            outcomes.refuse_other_bytes(vault, RECORD, [other])
+    file = OUTCOME.files[0].model_copy(update={"filename": "x-1-.whl", "unnumbered": same})
+    outcomes.record_outcome(vault, OUTCOME.model_copy(update={"files": (file,)}))
+    outcomes.refuse_other_bytes(vault, RECORD, [artifact("x.whl", "a")])

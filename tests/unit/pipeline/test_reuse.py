@@ -89,3 +89,18 @@ def test_other_bytes_than_the_known_ones_are_built_again(put: Put, monkeypatch: 
     name, blob = next(iter(record.blobs.items()))
     other = {**record.blobs, name: blob.model_copy(update={"sha256": "1" * 64})}
     assert reuse(put, monkeypatch, outcome_of(package, other)) is None
+
+
+def test_what_a_later_build_superseded_is_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes back with a number above, where installers take it."""
+    put = store, package, record = python(tmp_path)
+    known = outcome_of(package, record.blobs)
+    vault = S3Vault(MemoryStore())
+    path, metadata = make_wheel(tmp_path, payload="VALUE = 2\n")
+    later = path.rename(path.with_name(path.name.replace("-py3-", "-1-py3-")))
+    done = publish(
+        publication_of(vault, (later, metadata)), layout=LAYOUT, vault=vault, store=store, gate=FixedGate(),
+        run_dir=tmp_path, work=tmp_path,
+    )  # fmt: skip
+    assert reuse(put, monkeypatch, known) is None
+    assert reuse(put, monkeypatch, outcome_of(package, done.files[0].blobs)) is not None
