@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "PolicySettings",
     "S3Settings",
     "SandboxSettings",
     "ServiceSettings",
@@ -95,6 +96,16 @@ class TrustSettings(_Section):
     """Life of a run's token, from before the build until it is signed: build, platform tag and test, and 900 s more."""
 
 
+class PolicySettings(_Section):
+    """What a build may take, and how soon."""
+
+    cooldown_days: int = Field(default=7, ge=0)
+    """Days that a release must have been out before it is proposed; 0 = none."""
+    inputs: Literal["rebuilt-first", "rebuilt-only", "locked"] = "rebuilt-first"
+    """What a build takes of what the catalog rebuilds: farm's own result where there is one, nothing else, or the files
+    as they are locked."""
+
+
 class ServiceSettings(_Section):
     """Listening ports of the embedded services on loopback; 0 = a free one is chosen on first start and kept."""
 
@@ -139,6 +150,8 @@ class Settings(BaseSettings):
     """Sandbox."""
     trust: TrustSettings = TrustSettings()
     """Trust."""
+    policy: PolicySettings = PolicySettings()
+    """Policy."""
     services: ServiceSettings = ServiceSettings()
     """Embedded services."""
 
