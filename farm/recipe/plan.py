@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from farm.model.base import BlobRef
     from farm.recipe.model import Build, Limits, Recipe, Test, VersionEntry
 
-__all__ = ["applying", "build_image", "build_patches", "make_plan", "overridden"]
+__all__ = ["applying", "build_image", "build_patches", "make_plan", "overridden", "source_pin"]
 
 _NO_PATCHES: Mapping[str, BlobRef] = MappingProxyType({})
 
@@ -66,7 +66,7 @@ def make_plan(
         package=planned.PackageId(
             ecosystem=recipe.ecosystem, name=naming.name(recipe.name), version=str(naming.version(key))
         ),
-        source=_pin(recipe, key, entry),
+        source=source_pin(recipe, key, entry),
         build=planned.BuildSpec(
             image=build.image,
             requires=build.requires,
@@ -169,7 +169,17 @@ def overridden(recipe: Recipe, key: str) -> tuple[Build, Test, Limits]:
     return build, test, limits
 
 
-def _pin(recipe: Recipe, key: str, entry: VersionEntry) -> planned.GitPin | planned.ArchivePin:
+def source_pin(recipe: Recipe, key: str, entry: VersionEntry) -> planned.GitPin | planned.ArchivePin:
+    """Return the pin of a version.
+
+    Args:
+        recipe: a recipe without problems.
+        key: the version as the recipe spells it, or as it would spell one that it does not have yet.
+        entry: what pins it; its commit or SHA-256 is taken as it stands.
+
+    Raises:
+        ValueError: `key` is no version of the ecosystem, or names no archive.
+    """
     source = recipe.source
     if source.git is not None:
         pattern = source.tag

@@ -10,9 +10,8 @@ import tempfile
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from farm.ecosystems.maven.merge import read_metadata
 from farm.ecosystems.maven.naming import NAMING, split_name
@@ -21,6 +20,7 @@ from farm.ecosystems.maven.transfer import UpstreamClient
 from farm.ecosystems.maven.upstreams import configured_upstreams
 from farm.errors import InputDigestError, InputUnavailableError, SourcePinError, SourceUnavailableError
 from farm.model.release import Release
+from farm.net import http_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from farm.model.plan import ArchivePin
 
 __all__ = ["release", "releases"]
-
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def release(pin: ArchivePin, settings: Settings) -> Release | None:
             seen = client.look(path)
             if seen is None:
                 continue
-            released = _from_header(seen.modified)
+            released = http_date(seen.modified)
             if not released:
                 listing = _listing(client, metadata)
                 released = listing.updated if listing is not None and pin.version in listing.versions else ""
@@ -114,19 +112,10 @@ def _versions(root: Element) -> Iterator[str]:
             continue  # a snapshot, or nothing that could stand in a path
 
 
-def _from_header(text: str) -> str:
-    """Return an HTTP date (RFC 9110, 5.6.7) as RFC 3339, empty for what is none."""
-    try:
-        found = parsedate_to_datetime(text)
-        return found.astimezone(UTC).strftime(_TIME) if found.tzinfo is not None else ""
-    except (ValueError, OverflowError):
-        return ""
-
-
 def _from_metadata(root: Element) -> str:
     """Return `lastUpdated` (`yyyyMMddHHmmss`, UTC) as RFC 3339, empty when it is not there or no time."""
     text = (root.findtext("versioning/lastUpdated") or "").strip()
     try:
-        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC).strftime(_TIME)
+        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except ValueError:
         return ""
