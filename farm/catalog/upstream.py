@@ -36,6 +36,10 @@ class Upstream(Protocol):
         """Return everything that is known of one version, None when there is none."""
         ...
 
+    def commit_of(self, tag: str) -> str | None:
+        """Return the commit that a tag resolves to, None when there is no such tag."""
+        ...
+
 
 def not_listed(recipe: Recipe) -> str:
     """Return why nobody can be asked which versions there are, in words; empty when somebody can (pure)."""
@@ -122,6 +126,10 @@ class _Index:
         found = self._ecosystem.release(_archive(self._recipe, version), self._settings)
         return None if found is None else found.model_copy(update={"version": version})
 
+    def commit_of(self, tag: str) -> str | None:
+        del tag
+        return None
+
 
 class _Tags:
     """Tags of the repository."""
@@ -142,11 +150,14 @@ class _Tags:
 
         pin = candidate_pin(self._recipe, version)
         tag = pin.tag if isinstance(pin, GitPin) else None
-        commit = self._all().get(tag or "")
+        commit = self.commit_of(tag or "")
         if tag is None or commit is None:
             return None
         released = tag_time(self._url, tag, commit, self._sources, self._work)
         return Release(version=version, released=released, pins=(commit,))
+
+    def commit_of(self, tag: str) -> str | None:
+        return self._all().get(tag)
 
     def _all(self) -> dict[str, str]:
         from farm.source.gittags import list_tags  # noqa: PLC0415 - GitPython is imported with it
@@ -170,6 +181,10 @@ class _Address:
 
         released = look_at(_archive(self._recipe, version))
         return None if released is None else Release(version=version, released=released)
+
+    def commit_of(self, tag: str) -> str | None:
+        del tag
+        return None
 
 
 def _archive(recipe: Recipe, version: str) -> ArchivePin:
