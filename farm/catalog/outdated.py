@@ -83,13 +83,20 @@ def outdated(rt: Runtime, references: Sequence[str], now: datetime) -> tuple[Sta
         wanted = tuple(dict.fromkeys(found.path.resolve() for found in named))
     else:
         wanted = list_recipes(rt.settings.recipes)
-    answers = ask_all(wanted, lambda path: standing(rt, load_recipe(path), now))
+    read = tuple(map(_read, wanted))
+    recipes = [item for item in read if not isinstance(item, Standing)]
+    answers = ask_all(recipes, lambda recipe: standing(rt, recipe, now))
     asked = (answer for answer in answers if not (isinstance(answer, Standing) and answer.state == "not-asked"))
     failed = failure_of_all(asked)
     if failed is not None:
         raise failed
-    pairs = zip(wanted, answers, strict=True)
-    return tuple(_failed(path, answer) if isinstance(answer, FarmError) else answer for path, answer in pairs)
+    found = (
+        Standing(package=_package(recipe), pinned=newest_version(recipe), state="failed", reason=_words(answer))
+        if isinstance(answer, FarmError)
+        else answer
+        for recipe, answer in zip(recipes, answers, strict=True)
+    )
+    return tuple(item if isinstance(item, Standing) else next(found) for item in read)
 
 
 def standing(rt: Runtime, recipe: Recipe, now: datetime) -> Standing:
@@ -98,7 +105,7 @@ def standing(rt: Runtime, recipe: Recipe, now: datetime) -> Standing:
     Raises:
         SourceUnavailableError, ConfigError and other errors of asking.
     """
-    package, pinned = f"{recipe.ecosystem}/{recipe.name}", newest_version(recipe)
+    package, pinned = _package(recipe), newest_version(recipe)
     why = not_listed(recipe)
     if why:
         return Standing(package=package, pinned=pinned, state="not-asked", reason=f"not looked at: {why}")
@@ -149,6 +156,17 @@ def choose(upstream: Upstream, newest_first: Iterable[Release], days: int, now: 
     return Choice(young=young, cooling=until, left=len(listed[_LOOKED_AT:]))
 
 
-def _failed(path: Path, error: FarmError) -> Standing:
-    package = f"{path.parent.parent.name}/{path.parent.name}"
-    return Standing(package=package, state="failed", reason=f"could not be asked: {error.message}")
+def _read(path: Path) -> Recipe | Standing:
+    try:
+        return load_recipe(path)
+    except FarmError as error:
+        package = f"{path.parent.parent.name}/{path.parent.name}"
+        return Standing(package=package, state="failed", reason=_words(error))
+
+
+def _package(recipe: Recipe) -> str:
+    return f"{recipe.ecosystem}/{recipe.name}"
+
+
+def _words(error: FarmError) -> str:
+    return f"could not be asked: {error.message}"
