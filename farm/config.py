@@ -109,8 +109,10 @@ class CatalogSettings(_Section):
 
 
 class PolicySettings(_Section):
-    """What the security team decides."""
+    """What a build may take, and how soon."""
 
+    cooldown_days: int = Field(default=7, ge=0)
+    """Days that a release must have been out before it is proposed; 0 = none."""
     inputs: Literal["rebuilt-first", "rebuilt-only", "locked"] = "rebuilt-first"
     """What builds read: farm's own results where there are any (`rebuilt-first`), nothing else (`rebuilt-only`), or
     what the locks name (`locked`)."""

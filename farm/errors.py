@@ -99,7 +99,7 @@ class ConfigError(FarmError):
 class CycleError(FarmError):
     """Packages are built with each other, and no recipe on the way round is a seed."""
 
-    exit_code = 15
+    exit_code = 19
     default_remedy = (
         "Say in the recipe of one of them that upstream's file may begin the cycle (`seed: {reason: …}`), or lock a"
         " version that is built otherwise."
@@ -121,6 +121,27 @@ class RecipeVanishedError(FarmError):
         "Put the recipe back; or, if it is to go, lock its dependants to something else, or say so with"
         " `farm catalog forget X`."
     )
+
+
+class ReleaseCoolingError(FarmError):
+    """A release that is younger than `policy.cooldown_days`, or of which nobody says when it came out."""
+
+    exit_code = 13
+    default_remedy = "Wait until the day that is named; if it has to be now, look at the release and add --allow-young."
+
+
+class VersionPinnedError(FarmError):
+    """The recipe pins the version already."""
+
+    exit_code = 14
+    default_remedy = "Name another version; what a pin holds is changed by hand, after finding out why."
+
+
+class RecipeEditError(FarmError):
+    """The recipe's text cannot be added to without changing more than the new version."""
+
+    exit_code = 15
+    default_remedy = "Add the version by hand, with the pin that is named; the file is as it was."
 
 
 # --- 20-29: source ---------------------------------------------------------------------------------------------------
@@ -181,6 +202,20 @@ class SourceMissingError(FarmError):
 
     exit_code = 26
     default_remedy = "Check name, version and address in the recipe, and that the configured index has the archive."
+
+
+class ReleaseMissingError(FarmError):
+    """Upstream has no such release, or none that the recipe's source can be taken from."""
+
+    exit_code = 28
+    default_remedy = "Look at the versions upstream has; `farm catalog outdated RECIPE` names the newest."
+
+
+class ReleaseYankedError(FarmError):
+    """Upstream withdrew the release."""
+
+    exit_code = 29
+    default_remedy = "Take another version: its publisher says that this one is not to be used."
 
 
 # --- 30-39: lock and inputs ------------------------------------------------------------------------------------------

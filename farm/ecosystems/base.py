@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from farm.model.lock import Lock, LockedFile, LockedName
     from farm.model.outcome import OutcomeFile
     from farm.model.plan import ArchivePin, BuildPlan, Target
+    from farm.model.release import Release
     from farm.model.source import SourceSnapshot
     from farm.sandbox.base import Sandbox
     from farm.store.base import Vault
@@ -75,6 +76,30 @@ class Ecosystem(Protocol):
         Raises:
             SourceUnavailableError: the index does not answer.
             SourceMissingError: it does not have it.
+        """
+        ...
+
+    def releases(self, pin: ArchivePin, settings: Settings) -> tuple[Release, ...]:
+        """Return the versions that the user's configured index lists for the package of a named archive, in no order.
+
+        A version is there once, in a spelling of the ecosystem; what is no version of it is left out. Empty when the
+        index does not know the package.
+
+        Raises:
+            SourcePinError: the pin is no archive of this ecosystem.
+            SourceUnavailableError: the index does not answer, or what it says cannot be read.
+            ConfigError: the index cannot be asked as it is configured.
+        """
+        ...
+
+    def release(self, pin: ArchivePin, settings: Settings) -> Release | None:
+        """Return what the index says now of the very archive that `pin` names; its digest does not count.
+
+        Nothing is downloaded. None when the index has no such version; without `has_source` when it has no such archive
+        of it, where it tells the two apart.
+
+        Raises:
+            what `releases` raises.
         """
         ...
 

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from farm.model.base import BlobRef
     from farm.recipe.model import Build, Limits, Recipe, Test, VersionEntry
 
-__all__ = ["INTERPRETER", "applying", "build_images", "build_patches", "chosen_image", "make_plan", "overridden"]
+__all__ = [
+    "INTERPRETER",
+    "applying",
+    "build_images",
+    "build_patches",
+    "chosen_image",
+    "make_plan",
+    "overridden",
+    "source_pin",
+]
 
 INTERPRETER = "{interpreter}"
 """Stands in `build.tags` for the interpreter of the target."""
@@ -75,7 +84,7 @@ def make_plan(
         package=planned.PackageId(
             ecosystem=recipe.ecosystem, name=naming.name(recipe.name), version=str(naming.version(key))
         ),
-        source=_pin(recipe, key, entry),
+        source=source_pin(recipe, key, entry),
         build=planned.BuildSpec(
             image=chosen_image(recipe, version, image),
             requires=build.requires,
@@ -195,7 +204,17 @@ def overridden(recipe: Recipe, key: str) -> tuple[Build, Test, Limits]:
     return build, test, limits
 
 
-def _pin(recipe: Recipe, key: str, entry: VersionEntry) -> planned.GitPin | planned.ArchivePin:
+def source_pin(recipe: Recipe, key: str, entry: VersionEntry) -> planned.GitPin | planned.ArchivePin:
+    """Return the pin of a version.
+
+    Args:
+        recipe: a recipe without problems.
+        key: the version as the recipe spells it, or as it would spell one that it does not have yet.
+        entry: what pins it; its commit or SHA-256 is taken as it stands.
+
+    Raises:
+        ValueError: `key` is no version of the ecosystem, or names no archive.
+    """
     source = recipe.source
     if source.git is not None:
         pattern = source.tag

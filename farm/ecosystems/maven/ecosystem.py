@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from farm.model.lock import Lock, LockedFile, LockedName
     from farm.model.outcome import OutcomeFile
     from farm.model.plan import ArchivePin, BuildPlan, Target
+    from farm.model.release import Release
     from farm.model.source import SourceSnapshot
 
 __all__ = ["ECOSYSTEM", "MavenEcosystem"]
@@ -34,6 +35,18 @@ class MavenEcosystem:
         from farm.ecosystems.maven.fetch import fetch_source
 
         return fetch_source(pin, target, settings)
+
+    def releases(self, pin: ArchivePin, settings: Settings) -> tuple[Release, ...]:
+        """Return the versions that the index lists."""
+        from farm.ecosystems.maven.releases import releases
+
+        return releases(pin, settings)
+
+    def release(self, pin: ArchivePin, settings: Settings) -> Release | None:
+        """Return what the index says of one archive."""
+        from farm.ecosystems.maven.releases import release
+
+        return release(pin, settings)
 
     def resolve(self, plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lock:
         """Record the build."""
