@@ -423,6 +423,16 @@ class TrustRootError(FarmError):
     default_remedy = "Name the farm's trust configuration with --trust-config or FARM_TRUST__TRUST_CONFIG."
 
 
+class CatalogRollbackError(FarmError):
+    """A catalog snapshot that is older than one that was seen before, or another one with the same number."""
+
+    exit_code = 76
+    default_remedy = (
+        "Install nothing until the team that runs the farm has said why: this is what it looks like when old, "
+        "vulnerable versions are put back."
+    )
+
+
 # --- 80-89: store and repository -------------------------------------------------------------------------------------
 
 

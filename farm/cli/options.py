@@ -33,5 +33,5 @@ Reference = Annotated[
         help="`python/markupsafe`, `python/markupsafe@3.0.2`, or the path of a recipe.",
     ),
 ]
-Files = Annotated[list[Path], typer.Argument(metavar="FILE…")]
+Files = Annotated[list[Path] | None, typer.Argument(metavar="FILE…")]
 """Not checked here: a file that is missing is a verdict like any other, and the rest is looked at all the same."""

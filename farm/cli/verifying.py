@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,13 +14,17 @@ from farm.errors import VerificationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from farm.config import Settings
     from farm.consumer.verdict import FileVerdict
+    from farm.model.catalog import CatalogSnapshot
+    from farm.trust.identity import ExpectedIdentity
+    from farm.trust.verify import Trust
 
 __all__ = ["register"]
 
 
 def verify(
-    files: Files,
+    files: Files = None,
     *,
     trust_config: Annotated[
         str, typer.Option("--trust-config", help="Sigstore client trust configuration; default: this farm's own.")
@@ -41,33 +45,77 @@ def verify(
             "--package", help="What they must be files of: `maven/org.example:sample-lib`, with `@version` or without."
         ),
     ] = "",
+    catalog: Annotated[
+        bool,
+        typer.Option(
+            "--catalog",
+            help="Verify the repository's signed catalog snapshot, from `--index` or the index service here, and that "
+            "it is no older one than before; each FILE must be named in it.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Verify files with what lies beside them: signature, log inclusion, digest, provenance, SBOMs. Works offline."""
+    from farm.consumer.catalog import check_in_catalog
     from farm.consumer.root import trust_root
     from farm.consumer.verify import verify as verify_file
     from farm.trust.identity import ExpectedIdentity, expected_identity
     from farm.trust.verify import load_trust
 
+    files = files or []
+    if not files and not catalog:
+        raise typer.BadParameter("name a FILE, or ask for --catalog")
     renderer = Renderer(json=json)
     settings = options.settings()
     own = expected_identity(settings)
     expected = ExpectedIdentity(builder=identity or own.builder, issuer=issuer or own.issuer)
     trust = load_trust(trust_root(trust_config, settings, files))
     renderer.line(f"trust root {trust.source} sha256:{trust.sha256}")
-    if index:
+    snapshot = _catalog(renderer, index, settings, trust, expected) if catalog else None
+    if index and files:
         _fetch(renderer, index, files)
     verdicts = [verify_file(path, trust=trust, identity=expected, package=package) for path in files]
+    if snapshot is not None:
+        verdicts = [check_in_catalog(verdict, snapshot) for verdict in verdicts]
     for verdict in verdicts:
         _show(renderer, verdict)
-    renderer.data(
-        {
-            "trust_root": {"path": trust.source, "sha256": trust.sha256},
-            "files": [verdict.model_dump(mode="json") for verdict in verdicts],
+    document: dict[str, Any] = {
+        "trust_root": {"path": trust.source, "sha256": trust.sha256},
+        "files": [verdict.model_dump(mode="json") for verdict in verdicts],
+    }
+    if snapshot is not None:
+        document["catalog"] = {
+            "sequence": snapshot.sequence,
+            "sha256": snapshot.fingerprint(),
+            "created": snapshot.created,
+            "entries": len(snapshot.entries),
         }
-    )
+    renderer.data(document)
     if not all(verdict.verified for verdict in verdicts):
         raise typer.Exit(VerificationError.exit_code)
+
+
+def _catalog(
+    renderer: Renderer, index: str, settings: Settings, trust: Trust, builder: ExpectedIdentity
+) -> CatalogSnapshot:
+    from farm.consumer.catalog import present_snapshot
+    from farm.errors import ServiceError
+    from farm.services.registry import service_url
+    from farm.trust.identity import catalog_identity
+
+    where = index or service_url(settings, "index")
+    if not where:
+        raise ServiceError(
+            "the index service is not running, so there is no catalog to verify",
+            remedy="Name the repository's address with --index, or start the service with `farm up`.",
+        )
+    memory = settings.data / "consumer" / "catalog.json"
+    snapshot = present_snapshot(where, trust=trust, identity=catalog_identity(builder), memory=memory)
+    files = sum(len(entry.files) for entry in snapshot.entries)
+    renderer.line(("verified", "bold green"), f" catalog snapshot {snapshot.sequence} of {snapshot.created}")
+    renderer.line(f"    sha256   {snapshot.fingerprint()}")
+    renderer.line(f"    holds    {len(snapshot.entries)} package versions, {files} files")
+    return snapshot
 
 
 def _fetch(renderer: Renderer, index: str, files: list[Path]) -> None:

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["fetch_sidecars"]
+__all__ = ["TIMEOUT", "fetch_sidecars", "get_capped"]
 
 _PAGE = "application/vnd.pypi.simple.v1+json"
 _PAGE_LIMIT = 64 * 1024 * 1024
 _PLAIN = {"accept-encoding": "identity"}
 """A body that was compressed could be far larger than what was counted."""
-_TIMEOUT = httpx.Timeout(30, connect=10)
+TIMEOUT = httpx.Timeout(30, connect=10)
 
 
 def fetch_sidecars(index_url: str, path: Path, into: Path) -> tuple[str, ...]:
@@ -58,10 +58,10 @@ def fetch_sidecars(index_url: str, path: Path, into: Path) -> tuple[str, ...]:
         return ()
     found: list[str] = []
     try:
-        with httpx.Client(timeout=_TIMEOUT, follow_redirects=True, mounts=DIRECT) as client:
+        with httpx.Client(timeout=TIMEOUT, follow_redirects=True, mounts=DIRECT) as client:
             address = find(client, httpx.URL(index_url.rstrip("/") + "/"))
             for suffix in missing:
-                data = _get(client, address.copy_with(path=address.path + suffix), {}, LIMIT)
+                data = get_capped(client, address.copy_with(path=address.path + suffix), {}, LIMIT)
                 if data is not None and _write_new(into / f"{path.name}{suffix}", data):
                     found.append(suffix)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -109,7 +109,7 @@ def _by_digest(path: Path, client: httpx.Client, index: httpx.URL) -> httpx.URL:
         raise VerificationError(f"{path.name} cannot be read: {error.strerror}") from error
     for place in ("../sha256/", "sha256/"):
         where = index.join(f"{place}{digest}")
-        data = _get(client, where, {}, LIMIT)
+        data = get_capped(client, where, {}, LIMIT)
         if data is not None:
             return _listed(json_object("the list of addresses", data), path.name, where)
     raise VerificationError(f"the repository has no file with the digest of {path.name} (sha256 {digest})")
@@ -130,7 +130,7 @@ def _on_page(project: str, filename: str, client: httpx.Client, index: httpx.URL
 
 
 def _address(client: httpx.Client, page: httpx.URL, filename: str) -> httpx.URL:
-    data = _get(client, page, {"accept": _PAGE}, _PAGE_LIMIT)
+    data = get_capped(client, page, {"accept": _PAGE}, _PAGE_LIMIT)
     if data is None:
         raise VerificationError(f"the index has no project for {filename}")
     files = json_object("the project page", data).get("files")
@@ -141,8 +141,14 @@ def _address(client: httpx.Client, page: httpx.URL, filename: str) -> httpx.URL:
     return page.join(urldefrag(urls[0]).url)
 
 
-def _get(client: httpx.Client, url: httpx.URL, headers: dict[str, str], limit: int) -> bytes | None:
-    """Return the body, None where there is no such thing."""
+def get_capped(client: httpx.Client, url: httpx.URL, headers: dict[str, str], limit: int) -> bytes | None:
+    """Return the body, None where there is no such thing.
+
+    Raises:
+        StoreUnavailableError: the index answers with an error.
+        VerificationError: it sends more than `limit` bytes.
+        httpx.HTTPError: it does not answer.
+    """
     with client.stream("GET", url, headers=headers | _PLAIN) as response:
         if response.status_code == httpx.codes.NOT_FOUND:
             return None

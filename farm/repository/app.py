@@ -21,6 +21,7 @@ from farm.repository import home
 from farm.repository.digests import addresses
 from farm.repository.model import TRUST_KEY
 from farm.repository.serving import Bucket, bucket_of, page
+from farm.repository.snapshot import KEPT, KEPT_NAME, POINTER_KEY
 from farm.store.objects import JSON
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def create_app(open_store: Callable[[], ObjectStore], layouts: Sequence[Layout[A
             Route("/health", _health),
             Route("/trust/trust_config.json", _trust),
             Route("/sha256/{digest}", _digest),
+            Route("/catalog/snapshot.json", _snapshot),
+            Route("/catalog/snapshots/{name}", _kept_snapshot),
             *(route for layout in layouts for route in layout.routes()),
         ],
         exception_handlers={
@@ -93,6 +96,22 @@ def _health(request: Request) -> Response:
 
 def _trust(request: Request) -> Response:
     data = bucket_of(request).store.get_bytes(TRUST_KEY)
+    if data is None:
+        raise HTTPException(404)
+    return page(request, data, JSON)
+
+
+def _snapshot(request: Request) -> Response:
+    """Say which catalog snapshot is the present one. What is served here is believed by nobody before it verifies."""
+    data = bucket_of(request).store.get_bytes(POINTER_KEY)
+    if data is None:
+        raise HTTPException(404)
+    return page(request, data, JSON)
+
+
+def _kept_snapshot(request: Request) -> Response:
+    name = request.path_params["name"]
+    data = bucket_of(request).store.get_bytes(f"{KEPT}{name}") if KEPT_NAME.fullmatch(name) else None
     if data is None:
         raise HTTPException(404)
     return page(request, data, JSON)

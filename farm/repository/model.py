@@ -5,6 +5,7 @@ Keys in the bucket that no language owns (none ends in `/`, since some servers r
     leases/<ecosystem>.json      who is publishing
     trust/trust_config.json      what consumers verify with
     digests/<sha256>.json        where files with that digest are, for those that are found by digest
+    catalog/…                    the signed snapshots of what is published, see `farm.repository.snapshot`
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import Field, StringConstraints
 
 from farm.model.base import BlobRef, Value, sha256_bytes
 from farm.model.evidence import BUNDLE, PROVENANCE_BUNDLE
+from farm.model.names import Filename, RepositoryPath
 from farm.model.plan import PackageId
 
 if TYPE_CHECKING:
@@ -46,12 +48,7 @@ SPDX: Final = ".spdx.json"
 TRUST_KEY: Final = "trust/trust_config.json"
 
 Timestamp = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")]
-Filename = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+!-]*$", max_length=255)]
 Suffix = Annotated[str, StringConstraints(pattern=r"^(\.[a-z0-9]+)+$", max_length=64)]
-RepositoryPath = Annotated[
-    str,
-    StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*)?$", max_length=1000),
-]
 
 
 class PublishFile(Value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket as sockets
 import ssl
-from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from farm.errors import SignerUnavailableError, SigningRefusedError
 from farm.model.base import CHUNK, BlobRef, sha256_stream
 from farm.model.evidence import SignedFile
-from farm.trust.protocol import RESULT_LENGTH_HEADER, SHA256_HEADER, RunToken, SignerHealth
+from farm.trust.protocol import RESULT_LENGTH_HEADER, SHA256_HEADER, RunToken, SignedSnapshot, SignerHealth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,6 +131,43 @@ class SignerClient:
         headers = {"authorization": f"Bearer {token.token}"}
         self._send(self._http.build_request("DELETE", f"/runs/{quote(token.run_id, safe='')}", headers=headers))
 
+    def sign_snapshot(self, document: bytes) -> str:
+        """Have a catalog snapshot signed (`CatalogSnapshot.canonical()`) and return the bundle (JSON text).
+
+        The last one can be signed again: whoever died before the answer came asks once more.
+
+        Raises:
+            SigningRefusedError: with the signer's reason; where it does not know files that the snapshot names,
+                `details["unknown"]` has their digests: show it their provenance with `remember`.
+            SignerUnavailableError: the signer does not answer.
+        """
+        headers = {"content-type": "application/json"}
+        request = self._http.build_request("POST", "/snapshots", content=document, headers=headers)
+        return self._parse(SignedSnapshot, self._send(request)).bundle
+
+    def last_snapshot(self) -> SignedSnapshot | None:
+        """Return the snapshot that was signed last, None when there was none: the next one has to follow it.
+
+        Raises:
+            SignerUnavailableError: the signer does not answer.
+        """
+        request = self._http.build_request("GET", "/snapshots/last")
+        try:
+            return self._parse(SignedSnapshot, self._send(request))
+        except SigningRefusedError as error:
+            if error.details.get("status") == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    def remember(self, provenance: str) -> None:
+        """Show the signer the provenance bundle of a file that it signed and does not know any more.
+
+        Raises:
+            SigningRefusedError: it did not sign it.
+            SignerUnavailableError: the signer does not answer.
+        """
+        self._send(self._http.build_request("POST", "/signed", content=provenance.encode()))
+
     def _send(self, request: httpx.Request) -> httpx.Response:
         self._probe()
         try:
@@ -140,9 +177,12 @@ class SignerClient:
             raise SignerUnavailableError(f"the signer at {self._socket} does not answer: {what}") from error
         if response.is_success:
             return response
-        reason = _reason(response)
+        answer = _answer(response)
+        reason = str(answer.get("error") or f"HTTP {response.status_code}")
         if response.is_client_error:
-            raise SigningRefusedError(f"the signer refused: {reason}", details={"status": response.status_code})
+            more = {"unknown": answer["unknown"]} if "unknown" in answer else {}
+            details = {"status": response.status_code, **more}
+            raise SigningRefusedError(f"the signer refused: {reason}", details=details)
         raise SignerUnavailableError(f"the signer at {self._socket} failed: {reason}")
 
     def _probe(self) -> None:
@@ -169,11 +209,10 @@ def _body(head: bytes, stream: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _reason(response: httpx.Response) -> str:
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object of a refusal, an empty one where it has none."""
     try:
         answer = json.loads(response.content)
     except ValueError:
-        answer = None
-    if isinstance(answer, dict) and isinstance(answer.get("error"), str):
-        return str(answer["error"])
-    return f"HTTP {response.status_code}"
+        return {}
+    return answer if isinstance(answer, dict) else {}

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from farm.config import Settings
     from farm.model.evidence import JobRecord
 
-__all__ = ["ExpectedIdentity", "builder_id", "expected_identity", "issuer", "source_claim"]
+__all__ = [
+    "ExpectedIdentity",
+    "builder_id",
+    "catalog_id",
+    "catalog_identity",
+    "expected_identity",
+    "issuer",
+    "source_claim",
+]
 
 
 class ExpectedIdentity(Value):
@@ -39,6 +47,20 @@ def issuer(namespace: str) -> str:
 def expected_identity(settings: Settings) -> ExpectedIdentity:
     """Return the identity that this farm's own signer has, without a source."""
     return ExpectedIdentity(builder=settings.builder_id, issuer=issuer(settings.trust.namespace))
+
+
+def catalog_id(builder: str) -> str:
+    """Return the identity under which catalog snapshots are signed, by the id of the builder whose files they name.
+
+    It is another than the builder's: a worker can have any bytes signed as a file of a package of its own, and they
+    must not pass for a snapshot.
+    """
+    return f"{builder}/catalog"
+
+
+def catalog_identity(builder: ExpectedIdentity) -> ExpectedIdentity:
+    """Return what the certificate of a catalog snapshot must say, where files are signed as `builder`."""
+    return ExpectedIdentity(builder=catalog_id(builder.builder), issuer=builder.issuer)
 
 
 def source_claim(job: JobRecord) -> tuple[str, str, str]:

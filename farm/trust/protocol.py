@@ -4,16 +4,20 @@
     POST   /runs                            job record (JSON) → run token
     POST   /runs/{run_id}/files/{filename}  run result (JSON), then the file's bytes → signed file
     DELETE /runs/{run_id}                   the token ends
+    POST   /snapshots                       catalog snapshot (canonical JSON) → signed snapshot
+    GET    /snapshots/last                  → the last signed snapshot; 404 when there was none
+    POST   /signed                          provenance bundle of an earlier file → the signer knows the file again
 
-A refusal is a 4xx answer with `{"error": reason}`. Signing takes one request: the result and the file it belongs to
-cannot be mixed up between two calls, and the signer keeps no state between them but the job record.
+A refusal is a 4xx answer with `{"error": reason}`; that of a snapshot may have `unknown`, the digests of files that the
+signer does not know to have signed. Signing a file takes one request: the result and the file it belongs to cannot be
+mixed up between two calls, and the signer keeps no state between them but the job record.
 """
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from farm.model.base import Value
+from farm.model.base import Sha256, Value
 
 __all__ = [
     "MAX_JOB_BYTES",
@@ -22,6 +26,7 @@ __all__ = [
     "RUN_ID_PATTERN",
     "SHA256_HEADER",
     "RunToken",
+    "SignedSnapshot",
     "SignerHealth",
 ]
 
@@ -43,6 +48,18 @@ class RunToken(Value):
     """A signed JWT. Whoever has it can have files of this run signed: it is not logged and not stored."""
     expires: int
     """Seconds since the epoch."""
+
+
+class SignedSnapshot(Value):
+    """A catalog snapshot with the signature over it."""
+
+    sequence: int
+    sha256: Sha256
+    """Of the document."""
+    document: str
+    """Canonical JSON."""
+    bundle: str
+    """Sigstore bundle (JSON text) over the document."""
 
 
 class SignerHealth(Value):

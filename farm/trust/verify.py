@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import cryptography.exceptions as crypto_errors
 import rfc3161_client
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from sigstore.errors import Error as SigstoreError
 from sigstore.hashes import Hashed
 from sigstore.models import Bundle, ClientTrustConfig, TrustedRoot
@@ -83,6 +84,11 @@ class Trust:
     """Of the bytes that were read, so that a user can hold them against what the farm's team says."""
     root: TrustedRoot
     verifier: Verifier
+
+    @property
+    def authority(self) -> str:
+        """SHA-256 of the first certificate of its authorities: which farm this is, also after keys were added."""
+        return self.root.get_fulcio_certs()[0].fingerprint(hashes.SHA256()).hex()
 
 
 def load_trust(path: Path) -> Trust:

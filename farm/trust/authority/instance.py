@@ -72,6 +72,20 @@ class Authority:
         first, second = self.log.append(bodies, int(now.timestamp()))
         return file.bundle(first), envelope.bundle(second)
 
+    def sign_document(self, sha256: bytes, claims: Claims) -> str:
+        """Sign a document that is no build's by its digest; return the bundle (JSON text).
+
+        Raises:
+            ServiceError: the transparency log cannot be written.
+        """
+        now = datetime.now(UTC).replace(microsecond=0)
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._certificates.issue(key.public_key(), claims, now)
+        over_file = key.sign(sha256, ec.ECDSA(Prehashed(hashes.SHA256())))
+        file = FileSignature(certificate, sha256, over_file, self._timestamps.stamp(over_file, now))
+        (entry,) = self.log.append(((file.kind, file.entry_body()),), int(now.timestamp()))
+        return file.bundle(entry)
+
     def trust_config(self, issuer: str) -> dict[str, Any]:
         """Return the public client trust configuration (Sigstore's ClientTrustConfig v0.1), the same on every start."""
         host = self._keys.host

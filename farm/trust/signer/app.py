@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
@@ -16,8 +16,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from farm import log
-from farm.errors import FarmError, ServiceError, SigningRefusedError
+from farm.errors import FarmError, ServiceError, SigningRefusedError, VerificationError
 from farm.model.base import BlobRef
+from farm.model.catalog import MAX_SNAPSHOT_BYTES
 from farm.model.evidence import JobRecord, RunResult
 from farm.trust.protocol import (
     MAX_JOB_BYTES,
@@ -26,13 +27,16 @@ from farm.trust.protocol import (
     SHA256_HEADER,
 )
 from farm.trust.signer.claims import check_filename, check_result
+from farm.trust.verify import MAX_BUNDLE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from farm.trust.protocol import SignerHealth
     from farm.trust.signer.runs import RunRegister
+    from farm.trust.signer.signed import SignedFiles
     from farm.trust.signer.signing import FileSigner
+    from farm.trust.signer.snapshots import CatalogSigner
 
 __all__ = ["Service", "make_app"]
 
@@ -48,6 +52,10 @@ class Service:
 
     runs: RunRegister
     signer: FileSigner
+    signed: SignedFiles
+    catalog: CatalogSigner
+    learn: Callable[[str], str]
+    """Takes a provenance bundle; see `SignedFiles.learn`."""
     health: Callable[[], SignerHealth]
 
 
@@ -83,6 +91,8 @@ def make_app(service: Service) -> Starlette:
         # This asks for the token once more: the run can have been closed or have expired while the body came in.
         await run_in_threadpool(service.runs.settle, run_id, _bearer(request), release, blob.sha256)
         signed = await run_in_threadpool(service.signer.sign, job, result, filename, blob)
+        # Before the answer: what nobody got is no loss in the register, what is missing there is.
+        await run_in_threadpool(service.signed.add, job, filename, blob)
         _LOG.info("file signed", run=run_id, package=str(job.plan.package), file=filename, sha256=blob.sha256)
         return _answer(signed)
 
@@ -92,9 +102,43 @@ def make_app(service: Service) -> Starlette:
             Route("/runs", open_run, methods=["POST"]),
             Route("/runs/{run_id}", close_run, methods=["DELETE"]),
             Route("/runs/{run_id}/files/{filename}", sign, methods=["POST"]),
+            *_catalog_routes(service),
         ],
         exception_handlers={FarmError: _on_error, HTTPException: _on_http, ClientDisconnect: _on_disconnect},
     )
+
+
+def _catalog_routes(service: Service) -> list[Route]:
+    """Return what has to do with snapshots. No token: they are of no run, and only farm's user reaches the socket."""
+
+    async def sign_snapshot(request: Request) -> Response:
+        document = await _read(request, MAX_SNAPSHOT_BYTES)
+        signed = await run_in_threadpool(service.catalog.sign, document)
+        _LOG.info("snapshot signed", sequence=signed.sequence, sha256=signed.sha256)
+        return _answer(signed)
+
+    async def last_snapshot(_: Request) -> Response:
+        found = await run_in_threadpool(service.catalog.last)
+        if found is None:
+            raise HTTPException(404, "no snapshot was signed yet")
+        return _answer(found)
+
+    async def learn(request: Request) -> Response:
+        bundle = (await _read(request, MAX_BUNDLE_BYTES)).decode(errors="replace")
+        try:
+            sha256 = await run_in_threadpool(service.learn, bundle)
+        except VerificationError as error:
+            raise SigningRefusedError(
+                f"this is no provenance that was signed here: {error.message}", details={"status": 422}
+            ) from error
+        _LOG.info("signed file learned again", sha256=sha256)
+        return Response(status_code=204)
+
+    return [
+        Route("/snapshots", sign_snapshot, methods=["POST"]),
+        Route("/snapshots/last", last_snapshot, methods=["GET"]),
+        Route("/signed", learn, methods=["POST"]),
+    ]
 
 
 def _lengths(request: Request, job: JobRecord) -> tuple[int, int]:
@@ -175,7 +219,10 @@ def _on_error(request: Request, error: Exception) -> Response:
     else:
         status = 503 if isinstance(error, ServiceError) else 500
     _LOG.warning("refused" if status < 500 else "failed", path=request.url.path, status=status, reason=error.message)  # noqa: PLR2004 - HTTP's own boundary
-    return JSONResponse({"error": error.message}, status_code=status)
+    answer: dict[str, Any] = {"error": error.message}
+    if "unknown" in error.details:
+        answer["unknown"] = error.details["unknown"]
+    return JSONResponse(answer, status_code=status)
 
 
 def _on_http(request: Request, error: Exception) -> Response:

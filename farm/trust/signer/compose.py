@@ -9,11 +9,13 @@ from farm.evidence.claim import BuilderFacts, claim
 from farm.evidence.provenance import BuilderClaim
 from farm.model.base import canonical_json
 from farm.trust.authority.instance import Authority
-from farm.trust.identity import builder_id, issuer
+from farm.trust.identity import ExpectedIdentity, builder_id, catalog_identity, issuer
 from farm.trust.protocol import SignerHealth
 from farm.trust.signer.app import Service, make_app
 from farm.trust.signer.runs import RunRegister
+from farm.trust.signer.signed import SignedFiles
 from farm.trust.signer.signing import FileSigner
+from farm.trust.signer.snapshots import CatalogSigner
 from farm.trust.signer.tokens import TokenMint
 from farm.trust.verify import parse_trust
 
@@ -65,8 +67,17 @@ def compose(
             open_runs=len(runs),
         )
 
-    signer = FileSigner(authority, trust, described, name)
-    return make_app(Service(runs=runs, signer=signer, health=health)), trust_config
+    identity = ExpectedIdentity(builder=described.id, issuer=name)
+    signed = SignedFiles(data / "signed.jsonl")
+    service = Service(
+        runs=runs,
+        signer=FileSigner(authority, trust, described, name),
+        signed=signed,
+        catalog=CatalogSigner(data / "snapshots", signed, authority, trust, catalog_identity(identity)),
+        learn=lambda bundle: signed.learn(bundle, trust, identity),
+        health=health,
+    )
+    return make_app(service), trust_config
 
 
 def _builder_claim(namespace: str, builder: str) -> BuilderClaim:

@@ -19,9 +19,12 @@ from farm.model.evidence import JobRecord, RunResult
 from farm.trust.client import SignerClient
 from farm.trust.identity import ExpectedIdentity, expected_identity
 from farm.trust.launch import signer_command
+from tests.fixtures_repository import bucket, index, s3, s3_server, store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["bucket", "index", "s3", "s3_server", "store"]
 
 DATA = Path(__file__).parents[2] / "data" / "trust"
 

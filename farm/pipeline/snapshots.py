@@ -1,0 +1,87 @@
+"""The catalog snapshot from entries to the repository: follow the last one, have it signed, publish it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from farm import log
+from farm.ecosystems.repositories import layout_of
+from farm.errors import SigningRefusedError
+from farm.model.catalog import CatalogSnapshot, following
+from farm.model.evidence import PROVENANCE_BUNDLE
+from farm.model.plan import PackageId
+from farm.repository.snapshot import publish_snapshot
+from farm.trust.client import SignerClient
+from farm.trust.identity import catalog_identity, expected_identity
+from farm.trust.verify import load_trust
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from farm.model.catalog import CatalogEntry
+    from farm.pipeline.runtime import Runtime
+
+__all__ = ["publish_catalog"]
+
+_BUNDLE_LIMIT: Final = 16 * 1024 * 1024
+
+_log = log.get(__name__)
+
+
+def publish_catalog(rt: Runtime, entries: Iterable[CatalogEntry]) -> CatalogSnapshot:
+    """Publish the next catalog snapshot, which says that the repository holds `entries` (in any order).
+
+    A snapshot that an earlier run had signed and did not get to publish is published first. Files that the signer does
+    not know any more are shown to it again by the provenance that is published beside them.
+
+    Raises:
+        SigningRefusedError: the entries are not what was signed.
+        VerificationError, CatalogRollbackError: the catalog in the repository is not as it was left.
+        TrustRootError, SignerUnavailableError, PublisherBusyError, StoreUnavailableError.
+    """
+    named = tuple(entries)
+    trust, identity = load_trust(rt.settings.trust_config_path), catalog_identity(expected_identity(rt.settings))
+
+    def publish(document: bytes, bundle: str) -> CatalogSnapshot:
+        return publish_snapshot(
+            rt.repository, document, bundle, trust=trust, identity=identity, run_dir=rt.settings.run_dir
+        )
+
+    with SignerClient(rt.signer_socket) as client:
+        last = client.last_snapshot()
+        before = None if last is None else publish(last.document.encode(), last.bundle)
+        document = following(before, named, _now()).canonical()
+        try:
+            bundle = client.sign_snapshot(document)
+        except SigningRefusedError as error:
+            unknown = frozenset(error.details.get("unknown", ()))
+            if not _remind(rt, client, named, unknown):
+                raise
+            # With the time of now: reminding can take minutes.
+            document = following(before, named, _now()).canonical()
+            bundle = client.sign_snapshot(document)
+    return publish(document, bundle)
+
+
+def _remind(rt: Runtime, client: SignerClient, entries: Iterable[CatalogEntry], unknown: frozenset[str]) -> bool:
+    """Show the signer the published provenance of files that it does not know; return whether there was any."""
+    shown = False
+    for entry in entries:
+        wanted = {file.filename for file in entry.files if file.sha256 in unknown}
+        if not wanted:
+            continue
+        package = PackageId(ecosystem=entry.ecosystem, name=entry.name, version=entry.version)
+        suffixes = tuple(f"/{name}{PROVENANCE_BUNDLE}" for name in wanted)
+        for record in layout_of(entry.ecosystem).find(rt.repository, package):
+            for key in (key for key in record.objects() if key.endswith(suffixes)):
+                bundle = rt.repository.get_bytes(key, limit=_BUNDLE_LIMIT)
+                if bundle is not None:
+                    client.remember(bundle.decode(errors="replace"))
+                    shown = True
+        _log.info("the signer was shown what it had signed", entry=str(entry), files=len(wanted))
+    return shown
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
