@@ -51,9 +51,10 @@ class PythonEcosystem:
     @contextmanager
     def fetcher(self, settings: Settings, own_index: str) -> Iterator[Callable[[LockedFile, Path], None]]:
         """Give what fetches locked files."""
-        from farm.ecosystems.python.locate import fetch_locked
+        from farm.ecosystems.python.locate import locked_files
 
-        yield lambda file, target: fetch_locked(file, target, settings, own_index)
+        with locked_files(settings, own_index) as fetch:
+            yield fetch
 
     def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
         """Build the wheel."""
