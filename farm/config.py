@@ -148,6 +148,8 @@ class Settings(BaseSettings):
     """Folder of the image definitions."""
     python_index: str = ""
     """Upstream Python index (simple API). Empty = the one pip or uv is configured with."""
+    cargo_registry: str = ""
+    """Where crates are downloaded, as a registry's `dl` says it. Empty = the registry that Cargo is configured with."""
     maven_settings: Path | None = None
     """Maven settings.xml to read instead of ~/.m2/settings.xml."""
     maven_repository: str = ""

@@ -283,6 +283,13 @@ class NotRebuiltError(FarmError):
     )
 
 
+class CargoLockError(FarmError):
+    """A Cargo.lock from which the crates of a build cannot be locked."""
+
+    exit_code = 38
+    default_remedy = "Patch the Cargo.lock (build.patches): every package from one registry, with its checksum."
+
+
 # --- 40-59: sandbox and build ----------------------------------------------------------------------------------------
 
 
