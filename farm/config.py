@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "CatalogSettings",
+    "HookSettings",
     "S3Settings",
     "SandboxSettings",
     "ServiceSettings",
@@ -95,6 +97,34 @@ class TrustSettings(_Section):
     """Life of a run's token, from before the build until it is signed: build, platform tag and test, and 900 s more."""
 
 
+class CatalogSettings(_Section):
+    """The nightly rebuild."""
+
+    schedule: str = "0 2 * * *"
+    """When the nightly rebuild begins, as cron has it; holds until `farm schedule` or the Prefect UI changes it."""
+    timezone: str = "UTC"
+    """Time zone of the schedule (IANA name)."""
+
+
+class HookSettings(_Section):
+    """Who is told when packages failed or drifted. Each gets the report as JSON."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments; it reads the report on stdin. Its environment is an allow-list."""
+    webhook: SecretStr = SecretStr("")
+    """Address that the report is posted to (http or https)."""
+    timeout_seconds: float = Field(default=60.0, gt=0)
+    """How long each of them may take."""
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_web(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith(("http://", "https://")):
+            msg = "begins with neither http:// nor https://"  # the address itself is a secret
+            raise ValueError(msg)
+        return value
+
+
 class ServiceSettings(_Section):
     """Listening ports of the embedded services on loopback; 0 = a free one is chosen on first start and kept."""
 
@@ -104,6 +134,16 @@ class ServiceSettings(_Section):
     """Object store."""
     index_port: int = 0
     """Package index."""
+    prefect_database: SecretStr = SecretStr("")
+    """PostgreSQL database of the Prefect server, `postgresql+asyncpg://user:password@host/name`; empty = SQLite."""
+
+    @field_validator("prefect_database")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith("postgresql+asyncpg://"):
+            msg = "does not begin with postgresql+asyncpg://"  # the address itself is a secret
+            raise ValueError(msg)
+        return value
 
 
 class Settings(BaseSettings):
@@ -139,6 +179,10 @@ class Settings(BaseSettings):
     """Sandbox."""
     trust: TrustSettings = TrustSettings()
     """Trust."""
+    catalog: CatalogSettings = CatalogSettings()
+    """Catalog."""
+    hooks: HookSettings = HookSettings()
+    """Hooks."""
     services: ServiceSettings = ServiceSettings()
     """Embedded services."""
 

@@ -96,6 +96,13 @@ class ConfigError(FarmError):
     default_remedy = "Correct farm.toml or the FARM_* variable that is named."
 
 
+class ScheduleError(FarmError):
+    """A schedule that is none: cron syntax, a time that never comes, an unknown time zone."""
+
+    exit_code = 16
+    default_remedy = 'Give five fields (minute, hour, day of month, month, day of week), for example "0 2 * * *".'
+
+
 # --- 20-29: source ---------------------------------------------------------------------------------------------------
 
 
@@ -441,3 +448,18 @@ class RunFailedError(FarmError):
 
     exit_code = 96
     default_remedy = "Read its log with `farm logs RUN`."
+
+
+class CatalogFailedError(FarmError):
+    """Some packages of the catalog failed; the others were rebuilt and published."""
+
+    exit_code = 97
+    default_remedy = "Read the report: it groups the failures by cause. `farm catalog` says why a package is not built."
+
+
+class RebuildBusyError(FarmError):
+    """Another rebuild of the catalog is at work."""
+
+    exit_code = 98
+    infrastructure = True
+    default_remedy = "Wait for it to end (`farm logs RUN --follow`), or cancel it in the Prefect UI, then try again."
