@@ -144,6 +144,13 @@ class RecipeEditError(FarmError):
     default_remedy = "Add the version by hand, with the pin that is named; the file is as it was."
 
 
+class ScheduleError(FarmError):
+    """A schedule that is none: cron syntax, a time that never comes, an unknown time zone."""
+
+    exit_code = 16
+    default_remedy = 'Give five fields (minute, hour, day of month, month, day of week), for example "0 2 * * *".'
+
+
 # --- 20-29: source ---------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm import __version__
-from farm.cli import catalog, images, packages, recipes, runs, services, using, verifying
+from farm.cli import catalog, images, packages, recipes, runs, schedule, services, using, verifying
 from farm.cli.render import Renderer
 from farm.errors import FarmError
 
@@ -51,6 +51,8 @@ for group in (services, packages, runs, verifying, using):
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(images.app, name="images")
+app.add_typer(catalog.app, name="catalog")
+app.add_typer(schedule.app, name="schedule")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

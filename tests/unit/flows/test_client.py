@@ -9,6 +9,7 @@ import pytest
 
 from farm.config import Settings
 from farm.errors import PrefectUnavailableError
+from farm.flows import api as rest
 from farm.flows import client
 from farm.services import registry
 
@@ -56,7 +57,7 @@ def test_a_path_is_submitted_absolute_since_the_worker_stands_elsewhere(
         with httpx.Client(base_url="http://prefect.test/api", transport=httpx.MockTransport(answer)) as made:
             yield made
 
-    monkeypatch.setattr(client, "_api", api)
+    monkeypatch.setattr(client, "connect", api)
     monkeypatch.chdir(tmp_path)
     client.submit(settings, written)
     client.submit(settings, "python/click")
@@ -66,8 +67,8 @@ def test_a_path_is_submitted_absolute_since_the_worker_stands_elsewhere(
 def test_every_call_carries_the_login(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     registry.run_folder(settings)
     user, _, password = registry.prefect_login(settings).partition(":")
-    monkeypatch.setattr(client, "service_url", lambda *_: "http://127.0.0.1:1")
-    with client._api(settings) as api:
+    monkeypatch.setattr(rest, "service_url", lambda *_: "http://127.0.0.1:1")
+    with rest.connect(settings) as api:
         assert isinstance(api.auth, httpx.BasicAuth)
         assert api.auth._auth_header == httpx.BasicAuth(user, password)._auth_header
 
@@ -76,5 +77,7 @@ def test_client_does_not_import_prefect() -> None:
     import subprocess  # noqa: PLC0415 - only this test asks another interpreter
     import sys  # noqa: PLC0415 - the same
 
-    program = "import sys, farm.flows.client; print('prefect' in sys.modules)"
+    program = (
+        "import sys, farm.flows.client, farm.flows.rebuilds, farm.flows.schedules; print('prefect' in sys.modules)"
+    )
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "False"
