@@ -43,7 +43,7 @@ class Farm:
         monkeypatch.setattr(rebuild, "_introduce", lambda *_: None)
         monkeypatch.setattr(rebuild, "_refuse_a_second", self._refuse)
         monkeypatch.setattr(rebuild, "_leave_artifacts", self.left.append)
-        monkeypatch.setattr(rebuild, "run_night", self._run)
+        monkeypatch.setattr("farm.catalog.rebuild.run_night", self._run)
         monkeypatch.setattr(hooks, "tell", self._tell)
         monkeypatch.setattr(hooks, "tell_of_error", lambda _settings, error, **_: self.told.append(error))
 
