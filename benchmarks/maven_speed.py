@@ -26,6 +26,7 @@ from farm.ecosystems.maven.basis import COMMAND, DISTRIBUTION
 from farm.ecosystems.maven.command import LOCAL, OUT_REPOSITORY, SETTINGS, build_environment
 from farm.ecosystems.maven.depot import make_depot
 from farm.ecosystems.maven.ecosystem import ECOSYSTEM
+from farm.model.lock import LinkedLock
 from farm.pipeline import steps
 from farm.pipeline.runtime import Runtime
 from farm.source.unpack import unpack
@@ -114,7 +115,7 @@ def main(rounds: int, reference: str) -> None:
             with times.of("bare mvn, warm local repository"):
                 bare.run()
             with times.of("inputs, all in the vault"):
-                steps.inputs(runtime, plan, lock)
+                steps.inputs(runtime, plan, LinkedLock.plain(lock))
             with runtime.context("build", "maven", image) as ctx, times.of("replay"):
                 result = ECOSYSTEM.build(plan, snapshot, lock, ctx)
             times.seconds.setdefault("  of it in the sandbox", []).append(result.usage.seconds)

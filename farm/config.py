@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "CatalogSettings",
+    "PolicySettings",
     "S3Settings",
     "SandboxSettings",
     "ServiceSettings",
@@ -95,6 +97,27 @@ class TrustSettings(_Section):
     """Life of a run's token, from before the build until it is signed: build, platform tag and test, and 900 s more."""
 
 
+class CatalogSettings(_Section):
+    """Rebuilding the catalog."""
+
+    cpus: float = Field(default=0.0, ge=0)
+    """Processors for builds that run side by side; 0 = all of this host."""
+    memory_mb: int = Field(default=0, ge=0)
+    """Memory for them, in MiB; 0 = three quarters of this host's."""
+    reverify_days: int = Field(default=30, ge=1)
+    """Within how many nights every package is rebuilt from nothing once and compared."""
+
+
+class PolicySettings(_Section):
+    """What a build may take, and how soon."""
+
+    cooldown_days: int = Field(default=7, ge=0)
+    """Days that a release must have been out before it is proposed; 0 = none."""
+    inputs: Literal["rebuilt-first", "rebuilt-only", "locked"] = "rebuilt-first"
+    """What builds read: farm's own results where there are any (`rebuilt-first`), nothing else (`rebuilt-only`), or
+    what the locks name (`locked`)."""
+
+
 class ServiceSettings(_Section):
     """Listening ports of the embedded services on loopback; 0 = a free one is chosen on first start and kept."""
 
@@ -139,6 +162,10 @@ class Settings(BaseSettings):
     """Sandbox."""
     trust: TrustSettings = TrustSettings()
     """Trust."""
+    catalog: CatalogSettings = CatalogSettings()
+    """Catalog."""
+    policy: PolicySettings = PolicySettings()
+    """Policy."""
     services: ServiceSettings = ServiceSettings()
     """Embedded services."""
 

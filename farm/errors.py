@@ -96,6 +96,54 @@ class ConfigError(FarmError):
     default_remedy = "Correct farm.toml or the FARM_* variable that is named."
 
 
+class CycleError(FarmError):
+    """Packages are built with each other, and no recipe on the way round is a seed."""
+
+    exit_code = 19
+    default_remedy = (
+        "Say in the recipe of one of them that upstream's file may begin the cycle (`seed: {reason: …}`), or lock a"
+        " version that is built otherwise."
+    )
+
+
+class DuplicateRecipeError(FarmError):
+    """Two recipes are of the same package, once their names are normalised."""
+
+    exit_code = 18
+    default_remedy = "Keep one of them, with the versions of both."
+
+
+class RecipeVanishedError(FarmError):
+    """A recipe is gone whose results others are built with."""
+
+    exit_code = 17
+    default_remedy = (
+        "Put the recipe back; or, if it is to go, lock its dependants to something else, or say so with"
+        " `farm catalog forget X`."
+    )
+
+
+class ReleaseCoolingError(FarmError):
+    """A release that is younger than `policy.cooldown_days`, or of which nobody says when it came out."""
+
+    exit_code = 13
+    default_remedy = "Wait until the day that is named; if it has to be now, look at the release and add --allow-young."
+
+
+class VersionPinnedError(FarmError):
+    """The recipe pins the version already."""
+
+    exit_code = 14
+    default_remedy = "Name another version; what a pin holds is changed by hand, after finding out why."
+
+
+class RecipeEditError(FarmError):
+    """The recipe's text cannot be added to without changing more than the new version."""
+
+    exit_code = 15
+    default_remedy = "Add the version by hand, with the pin that is named; the file is as it was."
+
+
 # --- 20-29: source ---------------------------------------------------------------------------------------------------
 
 
@@ -156,6 +204,20 @@ class SourceMissingError(FarmError):
     default_remedy = "Check name, version and address in the recipe, and that the configured index has the archive."
 
 
+class ReleaseMissingError(FarmError):
+    """Upstream has no such release, or none that the recipe's source can be taken from."""
+
+    exit_code = 28
+    default_remedy = "Look at the versions upstream has; `farm catalog outdated RECIPE` names the newest."
+
+
+class ReleaseYankedError(FarmError):
+    """Upstream withdrew the release."""
+
+    exit_code = 29
+    default_remedy = "Take another version: its publisher says that this one is not to be used."
+
+
 # --- 30-39: lock and inputs ------------------------------------------------------------------------------------------
 
 
@@ -209,6 +271,16 @@ class InputNotLockedError(FarmError):
 
     exit_code = 36
     default_remedy = "Run `farm lock` for the package, read what it adds, and commit it."
+
+
+class NotRebuiltError(FarmError):
+    """The policy wants inputs that farm rebuilt, and some are not."""
+
+    exit_code = 37
+    default_remedy = (
+        "Build them first (`farm catalog rebuild --only X`), add a recipe for what has none, or set policy.inputs to"
+        " rebuilt-first."
+    )
 
 
 # --- 40-59: sandbox and build ----------------------------------------------------------------------------------------
@@ -298,6 +370,13 @@ class BuildToolError(FarmError):
 
     exit_code = 51
     default_remedy = "Build it from a source with a pom.xml (in source.subdirectory), or add one with build.patches."
+
+
+class NotSettledError(FarmError):
+    """The packages of a cycle come out with other bytes at each stage of its bootstrap."""
+
+    exit_code = 52
+    default_remedy = "Find out what of one gets into the other (a version, a date, a path); nothing was published."
 
 
 # --- 60-69: test -----------------------------------------------------------------------------------------------------
@@ -405,6 +484,14 @@ class StoredBytesLostError(FarmError):
     )
 
 
+class DiskFullError(FarmError):
+    """There is no room left on a file system of this host."""
+
+    exit_code = 85
+    infrastructure = True
+    default_remedy = "Make room below the data folder (`farm status` names it), then try again; nothing was lost."
+
+
 # --- 90-99: services and platform ------------------------------------------------------------------------------------
 
 
@@ -460,3 +547,18 @@ class RunFailedError(FarmError):
 
     exit_code = 96
     default_remedy = "Read its log with `farm logs RUN`."
+
+
+class CatalogFailedError(FarmError):
+    """Some packages of the catalog failed; the others were rebuilt and published."""
+
+    exit_code = 97
+    default_remedy = "Read the report: it groups the failures by cause. `farm catalog` says why a package is not built."
+
+
+class RebuildBusyError(FarmError):
+    """Another rebuild of the catalog is at work."""
+
+    exit_code = 98
+    infrastructure = True
+    default_remedy = "Wait for it to end (`farm logs RUN --follow`), or cancel it in the Prefect UI, then try again."

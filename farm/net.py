@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -13,7 +15,7 @@ from farm.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CA_VARIABLES", "DIRECT", "ca_bundle", "direct", "is_loopback", "tls_context"]
+__all__ = ["CA_VARIABLES", "DIRECT", "ca_bundle", "direct", "http_date", "is_loopback", "tls_context"]
 
 CA_VARIABLES: Final = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 """Variables that name a PEM file of authorities; the first that is set counts, wherever farm connects."""
@@ -64,6 +66,15 @@ def ca_bundle(environment: Mapping[str, str], otherwise: str = "") -> str:
         msg = f"CA bundle {bundle} ({name or 'cert'}) is not a file"
         raise ConfigError(msg, remedy=f"Correct {name or 'cert in the configuration of pip'}.")
     return bundle
+
+
+def http_date(text: str) -> str:
+    """Return an HTTP date (RFC 9110, 5.6.7) as RFC 3339 in UTC, empty for what is none."""
+    try:
+        found = parsedate_to_datetime(text)
+        return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if found.tzinfo is not None else ""
+    except (ValueError, OverflowError):
+        return ""
 
 
 def tls_context(bundle: str) -> ssl.SSLContext:

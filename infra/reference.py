@@ -60,6 +60,8 @@ def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any
 def _type_name(kind: Any) -> str:
     if kind is SecretStr:
         return "secret"
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(f"`{word}`" for word in typing.get_args(kind))
     if typing.get_origin(kind) in {typing.Union, types.UnionType}:
         return " or ".join("nothing" if k is type(None) else _type_name(k) for k in typing.get_args(kind))
     return str(kind) if typing.get_args(kind) else str(getattr(kind, "__name__", kind))

@@ -64,7 +64,7 @@ def _handler(repository: Repository) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             path = self.path.removeprefix("/maven/")
             repository.asked[path] += 1
-            repository.seen.append({**dict(self.headers.items()), "path": path})
+            repository.seen.append({**dict(self.headers.items()), "path": path, "method": self.command})
             time.sleep(repository.delay)
             wanted = "Basic " + base64.b64encode(repository.credentials.encode()).decode()
             queue = repository.fail.get(path, [])
@@ -92,7 +92,9 @@ def _handler(repository: Repository) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            self.wfile.write(b"" if self.command == "HEAD" else data)
+
+        do_HEAD = do_GET  # noqa: N815 - the name that the standard library calls
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the standard library
             pass

@@ -94,6 +94,9 @@ class IndexDouble:
     html: bool = False
     stated: dict[str, str] = field(default_factory=dict)
     """Digests that the page claims, where they are not the right ones."""
+    uploaded: dict[str, str] = field(default_factory=dict)
+    """File → what its page says of the time of its upload (PEP 700)."""
+    yanked: set[str] = field(default_factory=set)
     requests: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
 
@@ -106,9 +109,16 @@ class IndexDouble:
         files = self.projects[project]
         digests = {name: self.stated.get(name, hashlib.sha256(data).hexdigest()) for name, data in files.items()}
         if self.html:
-            links = "".join(f'<a href="/files/{n}#sha256={d}">{n}</a>' for n, d in digests.items())
+            links = "".join(
+                f'<a href="/files/{n}#sha256={d}"{" data-yanked" if n in self.yanked else ""}>{n}</a>'
+                for n, d in digests.items()
+            )
             return "text/html", f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
-        listed = [{"filename": n, "url": f"/files/{n}", "hashes": {"sha256": d}} for n, d in digests.items()]
+        listed = [
+            {"filename": n, "url": f"/files/{n}", "hashes": {"sha256": d} if d else {}, "yanked": n in self.yanked}
+            | ({"upload-time": self.uploaded[n]} if n in self.uploaded else {})
+            for n, d in digests.items()
+        ]
         body = {"meta": {"api-version": "1.99"}, "name": project, "files": listed}
         return "application/vnd.pypi.simple.v1+json", json.dumps(body).encode()
 

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from farm.config import Settings
 
-__all__ = ["Files", "Force", "Json", "Reference", "settings"]
+__all__ = ["Files", "Force", "Image", "Json", "Reference", "settings"]
 
 
 def settings() -> Settings:
@@ -22,6 +22,10 @@ def settings() -> Settings:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Force = Annotated[bool, typer.Option("--force", help="Build although the result is known; equal bytes are expected.")]
+Image = Annotated[
+    str,
+    typer.Option("--image", metavar="NAME", help="One of the images that the recipe names; default: the first."),
+]
 Reference = Annotated[
     str,
     typer.Argument(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from farm.cli import options
-from farm.cli.options import Force, Json, Reference
+from farm.cli.options import Force, Image, Json, Reference
 from farm.cli.render import Renderer
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from farm.model.build import TestReport
     from farm.model.outcome import Outcome
+    from farm.pipeline.locking import LockChange
 
 __all__ = ["register", "show_outcome"]
 
@@ -43,7 +44,7 @@ def _tests(report: TestReport) -> str:
     return f"{report.result} ({report.counts.run} run, {report.counts.skipped} skipped)"
 
 
-def build(reference: Reference, *, force: Force = False, json: Json = False) -> None:
+def build(reference: Reference, *, force: Force = False, image: Image = "", json: Json = False) -> None:
     """Build a package in this process: every step of a submitted build, without a server. For writing recipes."""
     from farm import log
     from farm.pipeline import build_package, describe
@@ -61,7 +62,8 @@ def build(reference: Reference, *, force: Force = False, json: Json = False) -> 
         return result
 
     with log.about(reference):
-        outcome = build_package(reference, run=RunIdentity.new(str(uuid.uuid4())), call=call, force=force)
+        run = RunIdentity.new(str(uuid.uuid4()))
+        outcome = build_package(reference, run=run, call=call, force=force, image=image)
     show_outcome(renderer, outcome)
 
 
@@ -69,31 +71,44 @@ def lock(
     reference: Reference,
     *,
     check: Annotated[bool, typer.Option("--check", help="Resolve, report differences, write nothing.")] = False,
+    image: Annotated[
+        str, typer.Option("--image", metavar="NAME", help="One of the images that the recipe names; default: all.")
+    ] = "",
     json: Json = False,
 ) -> None:
-    """Write (or rewrite) the lock of a recipe version: every file its build may read, with its digest and origin."""
+    """Write (or rewrite) the locks of a recipe version: every file its build may read, with its digest and origin."""
     from farm import log
-    from farm.pipeline.locking import write_recipe_lock
+    from farm.pipeline import locking
     from farm.pipeline.runtime import Runtime
 
     renderer = Renderer(json=json)
     log.configure(level="WARNING")
-    with log.about(reference), renderer.step("lock") as line:
-        change = write_recipe_lock(Runtime(options.settings()), reference, check=check, tell=line.tell)
-        line.text = f"{change.files} files"
+    runtime = Runtime(options.settings())
+    changes = []
+    images = locking.lock_images(runtime, reference, image)
+    for name in images:
+        with log.about(reference), renderer.step("lock" if len(images) == 1 else f"lock {name}") as line:
+            change = locking.write_recipe_lock(runtime, reference, image=name, check=check, tell=line.tell)
+            line.text = f"{change.files} files"
+        _show_change(renderer, change, check=check)
+        changes.append(change)
+    found = [change.model_dump(mode="json") for change in changes]
+    if check and (stale := [change for change in changes if not change.same]):
+        from farm.errors import LockStaleError
+
+        # `--json` prints one document: here it is the error, with the changes in it.
+        details = found[0] if len(found) == 1 else {"locks": found}
+        raise LockStaleError(f"the lock of {stale[0].package} is not what would be resolved now", details=details)
+    renderer.data(found[0] if len(found) == 1 else found)
+
+
+def _show_change(renderer: Renderer, change: LockChange, *, check: bool) -> None:
     renderer.line(f"{'would write' if check else 'wrote'} {change.path}")
     for sign, names in (("+", change.added), ("-", change.removed)):
         for name in names[:_SHOWN]:
             renderer.line(f"  {sign} {name}")
         if len(names) > _SHOWN:
             renderer.line(f"  {sign} … and {len(names) - _SHOWN} more, all of them in --json")
-    found = change.model_dump(mode="json")
-    if check and not change.same:
-        from farm.errors import LockStaleError
-
-        # `--json` prints one document: here it is the error, with the change in it.
-        raise LockStaleError(f"the lock of {change.package} is not what would be resolved now", details=found)
-    renderer.data(found)
 
 
 def register(app: typer.Typer) -> None:

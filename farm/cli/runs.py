@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli import options
-from farm.cli.options import Force, Json, Reference
+from farm.cli.options import Force, Image, Json, Reference
 from farm.cli.render import Renderer
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def submit_recipe(
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the log; end with the exit code of the build.")] = False,
     force: Force = False,
+    image: Image = "",
     json: Json = False,
 ) -> None:
     """Submit the build of one recipe version; prints the run and its address in the Prefect UI."""
@@ -31,7 +32,7 @@ def submit_recipe(
 
     renderer = Renderer(json=json)
     settings = options.settings()
-    run = client.submit(settings, reference, force=force)
+    run = client.submit(settings, reference, force=force, image=image)
     renderer.line("run ", (run.name, "bold"), f" {run.id}")
     renderer.line(f"  {run.url}")
     if not wait:

@@ -15,8 +15,9 @@ from farm.consumer.sidecars import BUNDLE, PROVENANCE_BUNDLE, json_object, read_
 from farm.consumer.verdict import Check, FileVerdict, LogEntry
 from farm.errors import SigningRefusedError, VerificationError
 from farm.evidence.facts import read_statement
+from farm.evidence.parts import described_digest, embedded_part
 from farm.evidence.provenance import build_type
-from farm.evidence.sbom import SbomFormat, embedded_name, without_file_hash
+from farm.evidence.sbom import SbomFormat, embedded_name
 from farm.languages import language, language_of_file
 from farm.model.base import BlobRef, sha256_bytes, sha256_stream
 from farm.trust.verify import verify_file, verify_provenance
@@ -188,8 +189,9 @@ class _Run:
         data = self._read(kind.value)
         if facts.byproducts.get(name) != sha256_bytes(data):
             raise VerificationError(f"{name} is not the document that the provenance names")
+        sidecar = json_object(name, data)
         try:
-            bare, digest = without_file_hash(kind, json_object(name, data))
+            digest, expected = described_digest(kind, sidecar), embedded_part(kind, sidecar)
         except ValueError as error:
             raise VerificationError(f"{name} is not of farm's shape: {error}") from error
         if digest != blob.sha256:
@@ -197,9 +199,9 @@ class _Run:
         if document is None:
             return "beside the file and in the provenance: the same, about this file", True
         inside = embedded_name(kind)
-        if json_object(inside, document) != bare:
-            raise VerificationError(f"the embedded {inside} differs from {name}")
-        return "embedded, beside the file and in the provenance: the same", True
+        if json_object(inside, document) != expected:
+            raise VerificationError(f"the embedded {inside} is not what {name} says of the file")
+        return "beside the file and in the provenance: the same; what it says of the file itself is embedded", True
 
 
 def _identify(name: str, stream: BinaryIO) -> tuple[str, BlobRef]:

@@ -19,46 +19,67 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
+from farm.evidence.parts import BUILD_COMPOSITION
 from farm.evidence.sbom import (
     SUPPLIER,
+    WRITER,
+    SbomFormat,
     component_name,
     component_url,
     contained,
+    content_id,
     declared_license,
-    document_id,
+    identified,
     input_refs,
-    serialize,
     settled,
+    settled_inputs,
     timestamp,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cyclonedx.model.license import License
 
-    from farm.model.base import BlobRef
     from farm.model.build import FileNote
-    from farm.model.evidence import SbomFacts
+    from farm.model.evidence import ComponentFacts, SbomFacts
     from farm.model.lock import LockedFile
 
-__all__ = ["cyclonedx"]
+__all__ = ["embedded", "sidecar"]
 
 _IMAGE_REF = "builder-image"
 _WORKFLOW_REF = "build"
 
 
-def cyclonedx(facts: SbomFacts) -> bytes:
-    """Return the document: the same facts give the same bytes. `facts.file` None is the embedded form."""
+def embedded(facts: ComponentFacts) -> dict[str, Any]:
+    """Return the document inside of the file: the same facts give the same document."""
+    return identified(SbomFormat.CYCLONEDX, _component_document(settled(facts)))
+
+
+def sidecar(facts: SbomFacts) -> dict[str, Any]:
+    """Return the document beside the file: what the one inside says, the file's digest, and what it was built with."""
     facts = settled(facts)
+    inputs = settled_inputs(facts.inputs)
+    refs = [f"input:{ref}" for ref in input_refs(inputs)]
+    document = _component_document(facts)
+    document["metadata"]["component"]["hashes"] = [{"alg": "SHA-256", "content": facts.file.sha256}]
+    document["formulation"] = [_formula(facts, inputs, refs)]
+    # The sandbox has no network and sees the locked files alone, so nothing else can have been read.
+    complete = {"bom-ref": BUILD_COMPOSITION, "aggregate": "complete", "assemblies": [_IMAGE_REF, *refs]}
+    document["compositions"].append(complete)
+    return identified(SbomFormat.CYCLONEDX, document)
+
+
+def _component_document(facts: ComponentFacts) -> dict[str, Any]:
+    """Return what both documents say, still without an identity of its own."""
     main = _main(facts)
     contents = [_content(note) for note in facts.contents]
+    name, version = WRITER
     bom = Bom(
-        serial_number=document_id(facts),
         metadata=BomMetaData(
             timestamp=timestamp(facts),
             lifecycles=[PredefinedLifecycle(LifecyclePhase.BUILD)],
-            tools=ToolRepository(
-                components=[Component(name="farm", version=facts.rules, type=ComponentType.APPLICATION)]
-            ),
+            tools=ToolRepository(components=[Component(name=name, version=version, type=ComponentType.APPLICATION)]),
             component=main,
             supplier=OrganizationalEntity(name=SUPPLIER),
             manufacturer=OrganizationalEntity(name=SUPPLIER),
@@ -67,24 +88,20 @@ def cyclonedx(facts: SbomFacts) -> bytes:
     )
     bom.register_dependency(main, contents)
     document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
-    document["formulation"] = [_formula(facts)]
     document["compositions"] = [
-        # The sandbox has no network and sees the locked files alone, so nothing else can have been read.
-        {"aggregate": "complete", "assemblies": [_IMAGE_REF, *_input_refs(facts)]},
         # What the source itself vendors is not searched for: only what the finish step put in is known.
         {"aggregate": "unknown", "assemblies": [component_url(facts)]},
         # Declared ranges are properties of the package; what an installer picks is not known here.
         {"aggregate": "incomplete", "dependencies": [component_url(facts)]},
     ]
-    return serialize(document)
+    return document
 
 
-def _main(facts: SbomFacts) -> Component:
+def _main(facts: ComponentFacts) -> Component:
     snapshot = facts.snapshot
     properties = {
         "farm:filename": facts.filename,
         "farm:kind": facts.kind,
-        "farm:source:snapshot-sha256": snapshot.archive.sha256,
         "farm:source:strength": snapshot.strength,
         "farm:source:tree-sha256": snapshot.tree_digest,
     }
@@ -98,7 +115,6 @@ def _main(facts: SbomFacts) -> Component:
         description=facts.summary or None,
         supplier=OrganizationalEntity(name=SUPPLIER),
         manufacturer=OrganizationalEntity(name=SUPPLIER),
-        hashes=_hashes(facts.file),
         licenses=_licenses(facts.license),
         external_references=[_source_reference(facts)],
         pedigree=Pedigree(commits=commits) if commits else None,
@@ -107,10 +123,6 @@ def _main(facts: SbomFacts) -> Component:
             *(Property(name="farm:requires-dist", value=value) for value in facts.requires_dist),
         ],
     )
-
-
-def _hashes(file: BlobRef | None) -> list[HashType]:
-    return [] if file is None else [HashType(alg=HashAlgorithm.SHA_256, content=file.sha256)]
 
 
 def _licenses(text: str) -> list[License]:
@@ -122,7 +134,7 @@ def _licenses(text: str) -> list[License]:
     return []
 
 
-def _source_reference(facts: SbomFacts) -> ExternalReference:
+def _source_reference(facts: ComponentFacts) -> ExternalReference:
     snapshot = facts.snapshot
     if snapshot.strength == "git":
         comment = f"commit {snapshot.commit}"
@@ -146,35 +158,38 @@ def _content(note: FileNote) -> Component:
     )
 
 
-def _formula(facts: SbomFacts) -> dict[str, Any]:
+def _formula(facts: SbomFacts, inputs: Sequence[LockedFile], refs: Sequence[str]) -> dict[str, Any]:
     """Return how the file was built: image, build inputs with digests, environment, commands."""
     kind = "vcs" if facts.snapshot.strength == "git" else "source-distribution"
-    inputs: list[dict[str, Any]] = [
+    resources: list[dict[str, Any]] = [
         {"resource": {"externalReference": {"type": kind, "url": facts.snapshot.uri}}},
-        *({"resource": {"ref": ref}} for ref in (_IMAGE_REF, *_input_refs(facts))),
+        *({"resource": {"ref": ref}} for ref in (_IMAGE_REF, *refs)),
     ]
-    variables = [{"name": name, "value": value} for name, value in facts.environment.items()]
+    variables = [{"name": name, "value": value} for name, value in sorted(facts.environment.items())]
     if variables:
-        inputs.append({"environmentVars": variables})
+        resources.append({"environmentVars": variables})
+    components = [_image(facts), *map(_input, inputs, refs)]
+    workflow = {
+        "bom-ref": _WORKFLOW_REF,
+        "name": f"build of {facts.package}",
+        "taskTypes": ["build"],
+        "inputs": resources,
+        "steps": [
+            {
+                "name": f"command {number}",
+                # JSON keeps the bounds of arguments, which a joined line would lose.
+                "commands": [{"executed": json.dumps(argv, ensure_ascii=False)}],
+            }
+            for number, argv in enumerate(facts.commands, start=1)
+        ],
+    }
     return {
         "bom-ref": "formula",
-        "components": [_image(facts), *map(_input, facts.inputs, _input_refs(facts))],
-        "workflows": [
-            {
-                "bom-ref": _WORKFLOW_REF,
-                "uid": str(document_id(facts)),
-                "name": f"build of {facts.package}",
-                "taskTypes": ["build"],
-                "inputs": inputs,
-                "steps": [
-                    {
-                        "name": f"command {number}",
-                        # JSON keeps the bounds of arguments, which a joined line would lose.
-                        "commands": [{"executed": json.dumps(argv, ensure_ascii=False)}],
-                    }
-                    for number, argv in enumerate(facts.commands, start=1)
-                ],
-            }
+        "components": components,
+        "workflows": [workflow | {"uid": str(content_id([components, workflow]))}],
+        "properties": [
+            {"name": "farm:rules", "value": facts.rules},
+            {"name": "farm:source:snapshot-sha256", "value": facts.snapshot.archive.sha256},
         ],
     }
 
@@ -213,7 +228,3 @@ def _input(file: LockedFile, ref: str) -> dict[str, Any]:
             *({"name": "farm:role", "value": role} for role in sorted(file.roles)),
         ],
     }
-
-
-def _input_refs(facts: SbomFacts) -> list[str]:
-    return [f"input:{ref}" for ref in input_refs(facts.inputs)]

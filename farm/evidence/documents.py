@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farm.evidence.cyclonedx import cyclonedx
-from farm.evidence.sbom import SbomFormat, embedded_name
-from farm.evidence.spdx import spdx
+from farm.evidence import cyclonedx, spdx
+from farm.evidence.sbom import SbomFormat, embedded_name, serialize
 
 if TYPE_CHECKING:
-    from farm.model.base import BlobRef
-    from farm.model.evidence import SbomFacts
+    from farm.model.evidence import ComponentFacts, SbomFacts
 
 __all__ = ["embedded", "sidecars"]
 
 _WRITERS = {SbomFormat.CYCLONEDX: cyclonedx, SbomFormat.SPDX: spdx}
 
 
-def embedded(facts: SbomFacts) -> dict[str, bytes]:
+def embedded(facts: ComponentFacts) -> dict[str, bytes]:
     """Return what goes into the file: name below the folder of PEP 770 → document."""
-    bare = facts.model_copy(update={"file": None})
-    return {embedded_name(kind): write(bare) for kind, write in _WRITERS.items()}
+    return {embedded_name(kind): serialize(writer.embedded(facts)) for kind, writer in _WRITERS.items()}
 
 
-def sidecars(facts: SbomFacts, file: BlobRef) -> dict[SbomFormat, bytes]:
-    """Return what lies beside the finished file, with its digest: format (its value is the suffix) → document."""
-    known = facts.model_copy(update={"file": file})
-    return {kind: write(known) for kind, write in _WRITERS.items()}
+def sidecars(facts: SbomFacts) -> dict[SbomFormat, bytes]:
+    """Return what lies beside the finished file: format (its value is the suffix) → document."""
+    return {kind: serialize(writer.sidecar(facts)) for kind, writer in _WRITERS.items()}

@@ -156,6 +156,7 @@ def _pin(pin: SourcePin) -> dict[str, Any]:
 
 def _internal(job: JobRecord) -> dict[str, Any]:
     """Return what farm itself set: recorded for whoever rebuilds, not for a verifier to hold against anything."""
+    bootstrap = {"bootstrap": {"stage": job.stage, "seeds": list(job.seeds)}} if job.stage else {}
     spec = job.plan.build
     epoch = job.snapshot.epoch if spec.source_date_epoch is None else spec.source_date_epoch
     return {
@@ -175,6 +176,7 @@ def _internal(job: JobRecord) -> dict[str, Any]:
         "limits": job.plan.limits.model_dump(mode="json"),
         "waivers": [{"rule": w.rule, "reason": w.reason} for w in spec.waivers],
         "testSkipReason": job.plan.test.skip_reason,
+        **bootstrap,
     }
 
 

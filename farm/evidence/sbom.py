@@ -1,7 +1,8 @@
-"""What both SBOM formats share: names, identity, time, licence, and what tells the embedded document from the sidecar.
+"""What both SBOM formats share: names, identity, time, licence, and the form in which they are written.
 
-Every document is written twice for a file: embedded in it (PEP 770), where it cannot hold the file's own digest, and
-beside it, where it does. `without_file_hash` takes the one difference out again, so that a verifier can compare them.
+Every format has two documents for a file. The one inside of it (PEP 770) says what the file is and contains, so that
+equal content stays equal bytes whatever it was built with. The one beside it says the same and what only it can or
+should say: the file's own digest, and what built it. `farm.evidence.parts` leads from the second to the first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from packageurl import PackageURL
@@ -20,37 +21,44 @@ from farm.languages import package_url
 from farm.model.base import Value, canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from farm.model.build import FileNote
-    from farm.model.evidence import SbomFacts
+    from farm.model.evidence import ComponentFacts
     from farm.model.lock import LockedFile
 
 __all__ = [
     "DOCUMENT_LIMIT",
-    "MAIN_REF",
     "SUPPLIER",
+    "WRITER",
     "DeclaredLicense",
     "SbomFormat",
     "component_name",
     "component_url",
     "contained",
+    "content_id",
     "declared_license",
-    "document_id",
     "embedded_name",
+    "identified",
     "input_refs",
     "serialize",
     "settled",
+    "settled_inputs",
     "software_heritage_id",
     "timestamp",
-    "without_file_hash",
 ]
+
+F = TypeVar("F", bound="ComponentFacts")
 
 SUPPLIER = "farm"
 """Who supplies what farm built: the organisation's farm, not the upstream project."""
 
-MAIN_REF = "SPDXRef-Package"
-"""SPDX id of the described package."""
+WRITER = ("farm", "documents-2")
+"""Name and version of the tool that documents name as their writer.
+
+The version is that of their form, raised when they come to say the same in other words. Neither farm's own version nor
+that of its build rules will do: the documents inside of a file would change with it.
+"""
 
 DOCUMENT_LIMIT = 16 * 1024 * 1024
 """Largest document, in bytes, that is read: a larger one is refused."""
@@ -72,6 +80,11 @@ class SbomFormat(Enum):
         """The media type of its JSON."""
         return {".cdx.json": "application/vnd.cyclonedx+json", ".spdx.json": "application/spdx+json"}[self.value]
 
+    @property
+    def identity(self) -> str:
+        """The member that identifies a document."""
+        return {".cdx.json": "serialNumber", ".spdx.json": "documentNamespace"}[self.value]
+
 
 class DeclaredLicense(Value):
     """A declared licence: an SPDX expression, or free text with a one-line name; all empty when none is declared."""
@@ -86,32 +99,35 @@ def embedded_name(kind: SbomFormat) -> str:
     return f"farm{kind.value}"
 
 
-def settled(facts: SbomFacts) -> SbomFacts:
-    """Return the facts with every unordered collection sorted, so that the same facts give the same bytes.
-
-    A file that is listed more than once becomes one with all its roles: documents name each file by its digest.
-    """
-    files: dict[tuple[str, str], LockedFile] = {}
-    for file in facts.inputs:
-        key = (file.filename, file.sha256)
-        roles = {*file.roles, *(files[key].roles if key in files else ())}
-        files[key] = file.model_copy(update={"roles": tuple(sorted(roles))})
+def settled(facts: F) -> F:
+    """Return the facts with every unordered collection sorted, so that the same facts give the same bytes."""
     return facts.model_copy(
         update={
-            "inputs": tuple(files[key] for key in sorted(files)),
             "contents": tuple(sorted(set(facts.contents), key=lambda note: (note.name, note.value))),
             "requires_dist": tuple(sorted(facts.requires_dist)),
-            "environment": dict(sorted(facts.environment.items())),
         }
     )
 
 
-def component_name(facts: SbomFacts) -> str:
+def settled_inputs(inputs: Sequence[LockedFile]) -> tuple[LockedFile, ...]:
+    """Return build inputs sorted.
+
+    A file that is listed more than once becomes one with all its roles: documents name each file by its digest.
+    """
+    files: dict[tuple[str, str], LockedFile] = {}
+    for file in inputs:
+        key = (file.filename, file.sha256)
+        roles = {*file.roles, *(files[key].roles if key in files else ())}
+        files[key] = file.model_copy(update={"roles": tuple(sorted(roles))})
+    return tuple(files[key] for key in sorted(files))
+
+
+def component_name(facts: ComponentFacts) -> str:
     """Return the name of what the file is of."""
     return facts.component or facts.package.name
 
 
-def component_url(facts: SbomFacts) -> str:
+def component_url(facts: ComponentFacts) -> str:
     """Return the package URL of the file."""
     return facts.purl or package_url(facts.package)
 
@@ -152,15 +168,29 @@ def input_refs(files: Sequence[LockedFile]) -> tuple[str, ...]:
     return tuple(refs)
 
 
-def document_id(facts: SbomFacts) -> UUID:
-    """Return the UUID (version 5) of a document: a function of what is in it, the file's own digest excepted."""
-    # How this host calls the image, and how the image was described, is not what it consists of.
-    apart: dict[str, Any] = {"file": True, "image": {"image_id", "definition"}}
-    basis = settled(facts).model_dump(mode="json", exclude=apart)
-    return uuid5(NAMESPACE_URL, canonical_json(basis).decode())
+def identified(kind: SbomFormat, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with its identity: a UUID (version 5) that follows from all the rest of it, and nothing else.
+
+    Raises:
+        ValueError: it is no JSON that has a canonical form.
+    """
+    rest = {key: value for key, value in document.items() if key != kind.identity}
+    return rest | {kind.identity: content_id(rest).urn}
 
 
-def timestamp(facts: SbomFacts) -> datetime:
+def content_id(content: Any) -> UUID:
+    """Return the UUID (version 5) of JSON-ready content.
+
+    Raises:
+        ValueError: it has no canonical form.
+    """
+    try:
+        return uuid5(NAMESPACE_URL, canonical_json(content).decode())
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def timestamp(facts: ComponentFacts) -> datetime:
     """Return the time that stands in the documents: the source's epoch, since a wall clock would differ each time."""
     return datetime.fromtimestamp(facts.snapshot.epoch, tz=UTC)
 
@@ -184,46 +214,3 @@ def software_heritage_id(commit: str | None) -> str:
 def serialize(document: dict[str, Any]) -> bytes:
     """Return the document as JSON that people can read too: keys sorted, two spaces, one line end at the end."""
     return (json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def without_file_hash(kind: SbomFormat, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Take the described file's SHA-256 out of a parsed document.
-
-    Returns:
-        The document as it is embedded, and the digest that was taken out (empty when there was none).
-
-    Raises:
-        ValueError: the document does not have the shape that farm writes.
-    """
-    if kind is SbomFormat.CYCLONEDX:
-        metadata = _mapping(document, "metadata")
-        main = _mapping(metadata, "component")
-        hashes, bare = main.get("hashes", []), {k: v for k, v in main.items() if k != "hashes"}
-        return document | {"metadata": metadata | {"component": bare}}, _sha256(hashes, "alg", "SHA-256", "content")
-    packages = document.get("packages")
-    if not isinstance(packages, list) or not all(isinstance(p, dict) for p in packages):
-        raise ValueError("packages is no list of objects")
-    mains = [p for p in packages if p.get("SPDXID") == MAIN_REF]
-    if len(mains) != 1:
-        raise ValueError(f"it describes {len(mains)} packages as {MAIN_REF}, not one")
-    rest = [{k: v for k, v in p.items() if k != "checksums"} if p is mains[0] else p for p in packages]
-    digest = _sha256(mains[0].get("checksums", []), "algorithm", "SHA256", "checksumValue")
-    return document | {"packages": rest}, digest
-
-
-def _mapping(holder: dict[str, Any], key: str) -> dict[str, Any]:
-    found = holder.get(key)
-    if not isinstance(found, dict):
-        raise ValueError(f"{key} is no object")  # noqa: TRY004 - the caller handles one class for every wrong shape
-    return found
-
-
-def _sha256(entries: Any, kind: str, algorithm: str, value: str) -> str:
-    """Return the one SHA-256 of a list of digests; another kind of digest or a second one is a wrong shape."""
-    if entries == []:
-        return ""
-    if isinstance(entries, list) and len(entries) == 1 and isinstance(entries[0], dict):
-        entry = entries[0]
-        if set(entry) == {kind, value} and entry[kind] == algorithm and isinstance(entry[value], str):
-            return str(entry[value])
-    raise ValueError(f"the digests of the described file are not one {algorithm}")

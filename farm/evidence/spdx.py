@@ -11,33 +11,36 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from farm.evidence.parts import IMAGE_REF, INPUT_PREFIX, MAIN_REF
 from farm.evidence.sbom import (
-    MAIN_REF,
     SUPPLIER,
+    WRITER,
+    SbomFormat,
     component_name,
     component_url,
     contained,
     declared_license,
-    document_id,
+    identified,
     input_refs,
-    serialize,
     settled,
+    settled_inputs,
     software_heritage_id,
     timestamp,
 )
 from farm.model.base import Value
 
 if TYPE_CHECKING:
-    from farm.model.build import FileNote
-    from farm.model.evidence import SbomFacts
+    from farm.model.base import BlobRef
+    from farm.model.build import FileNote, ImageIdentity
+    from farm.model.evidence import ComponentFacts, SbomFacts
     from farm.model.lock import LockedFile
 
-__all__ = ["spdx"]
+__all__ = ["embedded", "sidecar"]
 
 _NONE_SAID = "NOASSERTION"
 _FARM = f"Organization: {SUPPLIER}"
 _SOURCE_REF = "SPDXRef-Source"
-_IMAGE_REF = "SPDXRef-BuilderImage"
+_TOOL = "Tool: " + "-".join(WRITER)
 _LICENSE_REF = "LicenseRef-declared"
 
 
@@ -109,39 +112,51 @@ class _Document(_Model):
     spdx_version: str = "SPDX-2.3"
     data_license: str = "CC0-1.0"
     name: str
-    document_namespace: str
     creation_info: _CreationInfo
     packages: tuple[_Package, ...]
     relationships: tuple[_Relationship, ...]
     has_extracted_licensing_infos: tuple[_ExtractedLicense, ...] | None = None
 
 
-def spdx(facts: SbomFacts) -> bytes:
-    """Return the document: the same facts give the same bytes. `facts.file` None is the embedded form."""
-    facts = settled(facts)
+def embedded(facts: ComponentFacts) -> dict[str, Any]:
+    """Return the document inside of the file: the same facts give the same document."""
+    return _document(settled(facts), None)
+
+
+def sidecar(facts: SbomFacts) -> dict[str, Any]:
+    """Return the document beside the file: what the one inside says, the file's digest, and what it was built with."""
+    return _document(settled(facts), facts)
+
+
+def _document(facts: ComponentFacts, built: SbomFacts | None) -> dict[str, Any]:
+    """Write the document; what only the sidecar says comes from `built` alone."""
     created = timestamp(facts).strftime("%Y-%m-%dT%H:%M:%SZ")
-    tool = f"Tool: farm-{facts.rules}"
     contents = [_content(number, note) for number, note in enumerate(facts.contents, start=1)]
-    inputs = [_input(file, ref) for file, ref in zip(facts.inputs, input_refs(facts.inputs), strict=True)]
+    inputs = settled_inputs(built.inputs) if built else ()
+    needed = [_input(file, ref) for file, ref in zip(inputs, input_refs(inputs), strict=True)]
     document = _Document(
         name=facts.filename,
-        document_namespace=document_id(facts).urn,
         creation_info=_CreationInfo(
-            created=created, creators=(_FARM, tool), comment="SBOM type: build. The time is that of the source."
+            created=created, creators=(_FARM, _TOOL), comment="SBOM type: build. The time is that of the source."
         ),
-        packages=(_main(facts, created, tool), _source(facts), _image(facts), *inputs, *contents),
+        packages=(
+            _main(facts, created, built.file if built else None),
+            _source(facts),
+            *((_image(built.image),) if built else ()),
+            *needed,
+            *contents,
+        ),
         relationships=(
             _relation("SPDXRef-DOCUMENT", "DESCRIBES", MAIN_REF),
             _relation(MAIN_REF, "GENERATED_FROM", _SOURCE_REF),
-            _relation(_IMAGE_REF, "BUILD_TOOL_OF", MAIN_REF),
-            *(_relation(item.spdx_id, "BUILD_DEPENDENCY_OF", MAIN_REF) for item in inputs),
+            *((_relation(IMAGE_REF, "BUILD_TOOL_OF", MAIN_REF),) if built else ()),
+            *(_relation(item.spdx_id, "BUILD_DEPENDENCY_OF", MAIN_REF) for item in needed),
             *(_relation(MAIN_REF, "CONTAINS", item.spdx_id) for item in contents),
             _runtime(facts),
         ),
         has_extracted_licensing_infos=_extracted(facts),
     )
-    found: dict[str, Any] = document.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return serialize(found)
+    return identified(SbomFormat.SPDX, document.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
 def _relation(
@@ -152,7 +167,7 @@ def _relation(
     return _Relationship(spdx_element_id=element, relationship_type=kind, related_spdx_element=related)
 
 
-def _runtime(facts: SbomFacts) -> _Relationship:
+def _runtime(facts: ComponentFacts) -> _Relationship:
     """Return what the package needs at run time: nothing, or ranges whose choice is the installer's, not ours."""
     if not facts.requires_dist:
         return _Relationship(spdx_element_id=MAIN_REF, relationship_type="DEPENDS_ON", related_spdx_element="NONE")
@@ -164,11 +179,11 @@ def _runtime(facts: SbomFacts) -> _Relationship:
     )
 
 
-def _main(facts: SbomFacts, created: str, tool: str) -> _Package:
+def _main(facts: ComponentFacts, created: str, file: BlobRef | None) -> _Package:
     snapshot = facts.snapshot
     declared = declared_license(facts.license)
     notes = tuple(
-        _Annotation(annotation_date=created, annotator=tool, comment=f"Requires-Dist: {requirement}")
+        _Annotation(annotation_date=created, annotator=_TOOL, comment=f"Requires-Dist: {requirement}")
         for requirement in facts.requires_dist
     )
     return _Package(
@@ -177,7 +192,7 @@ def _main(facts: SbomFacts, created: str, tool: str) -> _Package:
         version_info=facts.package.version,
         package_file_name=facts.filename,
         supplier=_FARM,
-        checksums=(_Checksum(checksum_value=facts.file.sha256),) if facts.file else None,
+        checksums=(_Checksum(checksum_value=file.sha256),) if file else None,
         source_info=(
             f"built by farm from {snapshot.uri} (source strength: {snapshot.strength}), "
             f"tree sha256 {snapshot.tree_digest}"
@@ -191,14 +206,14 @@ def _main(facts: SbomFacts, created: str, tool: str) -> _Package:
     )
 
 
-def _extracted(facts: SbomFacts) -> tuple[_ExtractedLicense, ...] | None:
+def _extracted(facts: ComponentFacts) -> tuple[_ExtractedLicense, ...] | None:
     declared = declared_license(facts.license)
     if declared.expression or not declared.name:
         return None
     return (_ExtractedLicense(license_id=_LICENSE_REF, extracted_text=declared.text, name=declared.name),)
 
 
-def _source(facts: SbomFacts) -> _Package:
+def _source(facts: ComponentFacts) -> _Package:
     snapshot = facts.snapshot
     refs: tuple[_ExternalRef, ...] = ()
     if swhid := software_heritage_id(snapshot.commit):
@@ -218,10 +233,9 @@ def _source(facts: SbomFacts) -> _Package:
     )
 
 
-def _image(facts: SbomFacts) -> _Package:
-    image = facts.image
+def _image(image: ImageIdentity) -> _Package:
     return _Package(
-        spdx_id=_IMAGE_REF,
+        spdx_id=IMAGE_REF,
         name=f"builder image {image.name}",
         version_info=image.digest,
         supplier=_FARM,
@@ -234,7 +248,7 @@ def _input(file: LockedFile, ref: str) -> _Package:
     sha1 = (_Checksum(algorithm="SHA1", checksum_value=file.sha1),) if file.sha1 else ()
     where = f", repository {file.repository}" if file.repository else ""
     return _Package(
-        spdx_id=f"SPDXRef-Input-{ref}",
+        spdx_id=f"{INPUT_PREFIX}{ref}",
         name=file.name,
         version_info=file.version,
         package_file_name=file.filename,

@@ -113,12 +113,17 @@ class _Tasks:
 
 
 @flow(name="build_package", persist_result=False)
-def build_package(reference: str, force: bool = False) -> State[Any]:  # noqa: FBT001, FBT002 - parameters of a deployment
+def build_package(
+    reference: str,
+    force: bool = False,  # noqa: FBT001, FBT002 - parameters of a deployment
+    image: str = "",
+) -> State[Any]:
     """Build, test, sign and publish one package version from its recipe.
 
     Args:
         reference: `python/markupsafe`, `python/markupsafe@3.0.2`, or the absolute path of a recipe.
         force: build although the result is known; equal bytes are expected.
+        image: one of those that the recipe version names; empty = the primary one.
 
     Returns:
         The final state. A failure's message ends with the error as JSON (`farm.flows.verdict`).
@@ -130,7 +135,7 @@ def build_package(reference: str, force: bool = False) -> State[Any]:  # noqa: F
         runtime = Runtime(settings)
         tasks = _Tasks(runtime, reference, run_id)
         run = RunIdentity.new(str(run_id), attempt=flow_run.get_run_count())
-        outcome = chain.build_package(reference, run=run, call=tasks, force=force)
+        outcome = chain.build_package(reference, run=run, call=tasks, force=force, image=image)
     except FarmError as error:
         return Failed(message=as_message(error))
     with _beside_the_build("no evidence in the Prefect UI"):

@@ -67,8 +67,8 @@ class LogEntry(Value):
         return f"{self.time[11:19]} {self.level:<7} {self.message}"
 
 
-def submit(settings: Settings, reference: str, *, force: bool = False) -> RunInfo:
-    """Ask the farm to build `reference`; return the run.
+def submit(settings: Settings, reference: str, *, force: bool = False, image: str = "") -> RunInfo:
+    """Ask the farm to build `reference` in `image` (empty: the primary one of the recipe); return the run.
 
     Raises:
         PrefectUnavailableError: no server, or no worker to run it.
@@ -84,7 +84,7 @@ def submit(settings: Settings, reference: str, *, force: bool = False) -> RunInf
             raise PrefectUnavailableError(msg)
         wanted = {
             "name": reference,
-            "parameters": {"reference": reference, "force": force},
+            "parameters": {"reference": reference, "force": force, "image": image},
             "state": {"type": "SCHEDULED", "name": "Scheduled"},
             # A call that is repeated, since its answer was lost, must not make a second run.
             "idempotency_key": str(uuid.uuid4()),

@@ -8,7 +8,17 @@ from pydantic import Field
 
 from farm.model.base import BlobRef, Sha256, Value
 
-__all__ = ["Artifact", "BuildResult", "FileNote", "ImageIdentity", "RawArtifact", "TestCounts", "TestReport", "Usage"]
+__all__ = [
+    "Artifact",
+    "BuildResult",
+    "FileNote",
+    "ImageIdentity",
+    "RawArtifact",
+    "TestCounts",
+    "TestReport",
+    "Unnumbered",
+    "Usage",
+]
 
 
 class ImageIdentity(Value):
@@ -82,6 +92,13 @@ class FileNote(Value):
     value: str
 
 
+class Unnumbered(Value):
+    """A file as it is without a build number: what two builds of the same inputs have in common."""
+
+    filename: str
+    sha256: Sha256
+
+
 class Artifact(Value):
     """A finished file: what is signed and published."""
 
@@ -91,6 +108,8 @@ class Artifact(Value):
     path: str = ""
     """Where the repository of the ecosystem has it, where that does not follow from the name (Maven2 layout)."""
     blob: BlobRef
+    unnumbered: Unnumbered | None = None
+    """Where the file got a build number, since other bytes were published before; None = it has none."""
     raw: RawArtifact
     notes: tuple[FileNote, ...] = ()
     contents: tuple[FileNote, ...] = ()
@@ -101,6 +120,11 @@ class Artifact(Value):
     requires_python: str = ""
     metadata: BlobRef | None = None
     """The core metadata file (PEP 658), in the vault."""
+
+    @property
+    def content(self) -> Unnumbered:
+        """What the file is, whatever was published before it."""
+        return self.unnumbered or Unnumbered(filename=self.filename, sha256=self.blob.sha256)
 
 
 class TestReport(Value):

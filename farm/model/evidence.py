@@ -17,6 +17,7 @@ __all__ = [
     "BUNDLE",
     "PROVENANCE_BUNDLE",
     "Byproduct",
+    "ComponentFacts",
     "JobRecord",
     "RecipeOrigin",
     "RunResult",
@@ -76,6 +77,10 @@ class JobRecord(Value):
     rules_version: int = Field(ge=1)
     """Farm's build-rule version."""
     started_on: Timestamp
+    stage: int = Field(default=0, ge=0)
+    """Of a cycle's bootstrap, from 1; 0 where the package is in none."""
+    seeds: tuple[str, ...] = ()
+    """Inputs that are upstream's because the cycle has to begin somewhere, by file name."""
 
 
 class Byproduct(Value):
@@ -108,22 +113,34 @@ class SignedFile(Value):
     """Sigstore bundle (JSON text) with the SLSA provenance statement: `<file>.provenance.sigstore.json`."""
 
 
-class SbomFacts(Value):
-    """What both SBOM documents of one file are written from.
+class ComponentFacts(Value):
+    """What one file is and what is in it: all that the documents inside of it are written from.
 
-    Only what the build depends on: the documents are part of the file, so a changed test or limit must not change them.
+    They are part of its bytes, so nothing is here that can change while the content stays the same: no build input, no
+    image, no command, no version of farm's rules.
     """
 
     package: PackageId
     filename: str
     """Of the shipped file."""
-    file: BlobRef | None
-    """None in the embedded document: a file cannot hold its own digest."""
+    kind: str
+    """What the file is, in the words of the ecosystem."""
+    component: str = ""
+    """Name of what the file is of, where that is not the package (a module of a Maven build)."""
+    purl: str = ""
+    """Its package URL, where that is not the package's."""
     license: str = ""
     summary: str = ""
     requires_dist: tuple[str, ...] = ()
     contents: tuple[FileNote, ...] = ()
     snapshot: SourceSnapshot
+    """Of it: where it comes from, its commit or digest, the digest of its tree, its time. Patches are not in it."""
+
+
+class SbomFacts(ComponentFacts):
+    """And what it was built with: the documents beside the file say all of it."""
+
+    file: BlobRef
     image: ImageIdentity
     inputs: tuple[LockedFile, ...]
     """Build inputs (roles build and backend)."""
@@ -131,10 +148,4 @@ class SbomFacts(Value):
     """The fixed environment of the build."""
     commands: tuple[tuple[str, ...], ...]
     rules: str
-    """Version of the build rules, not of farm: the documents say nothing that the build key does not cover."""
-    kind: str
-    """What the file is, in the words of the ecosystem."""
-    component: str = ""
-    """Name of what the file is of, where that is not the package (a module of a Maven build)."""
-    purl: str = ""
-    """Its package URL, where that is not the package's."""
+    """Version of farm's build rules."""

@@ -52,7 +52,9 @@ class Naming:
     is_pinned: Callable[[str], bool]
     """Whether a requirement allows exactly one version."""
     tags: Callable[[str], bool]
-    """Whether text is a compatibility of the ecosystem's artifacts."""
+    """Whether text is a compatibility of the ecosystem's artifacts; `{interpreter}` in it stands for the target's."""
+    one_image: Callable[[str], str]
+    """Tags of a recipe → why a package with them is built in one image alone; empty where each gives another file."""
     tags_example: str = ""
     """Two such texts, for messages."""
     tags_missing: str = ""
@@ -103,7 +105,8 @@ class Language:
     tests_in_build: bool = field(kw_only=True, default=False)
     """Whether the build tool runs the package's tests; otherwise they run against the finished artifact."""
     release: Callable[[BuildPlan, str], str]
-    """Plan, file name → the release that it names: equal for all names that are the same file to an installer.
+    """Plan, file name → the release that it names: equal for all names of which a run may have one signed only, since
+    installers take one of them for the other.
 
     Raises SigningRefusedError for what is no file of the plan's package, version and target: the signer's last guard.
     """

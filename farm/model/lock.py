@@ -6,19 +6,24 @@ from typing import Literal
 
 from farm.model.base import BlobRef, Sha256, Value
 
-__all__ = ["InputRole", "Lock", "LockedFile"]
+__all__ = ["InputRole", "LinkedLock", "Lock", "LockedFile", "LockedName", "StandIn"]
 
 InputRole = Literal["build", "backend", "runtime", "test"]
 """build: `build-system.requires` and its closure; backend: what `get_requires_for_build_*` added; runtime; test."""
 
 
-class LockedFile(Value):
-    """One locked file. It is named, never addressed: the address comes from the configured index when it is fetched."""
+class LockedName(Value):
+    """What a locked file is called."""
 
     filename: str
     """Name, or the path in the repository's layout where a name is not unique (Maven2)."""
     name: str
     version: str
+
+
+class LockedFile(LockedName):
+    """One locked file. It is named, never addressed: the address comes from the configured index when it is fetched."""
+
     sha256: Sha256
     size: int
     origin: Literal["farm", "index"]
@@ -57,3 +62,41 @@ class Lock(Value):
     def with_role(self, *roles: InputRole) -> tuple[LockedFile, ...]:
         """Return the files that carry any of `roles`, in lock order."""
         return tuple(f for f in self.files if set(f.roles) & set(roles))
+
+
+class StandIn(Value):
+    """A finished file of farm's own in the place of a locked one."""
+
+    locked: str
+    """Name of the locked file."""
+    file: LockedFile
+    """What is taken instead; its origin is `farm`."""
+    signature: BlobRef
+    """Its bundles, in the vault: it is verified before it is used."""
+    provenance: BlobRef
+
+
+class LinkedLock(Value):
+    """A lock with farm's own results put in where recipes provide what was locked: what a build really reads."""
+
+    committed: Sha256
+    """Fingerprint of the lock as it is committed."""
+    lock: Lock
+    """What the build reads."""
+    stand_ins: tuple[StandIn, ...] = ()
+    """By the name of the locked file."""
+    seeds: tuple[str, ...] = ()
+    """Files of upstream's, with their digests, that the first stage of a cycle is built with, though recipes provide
+    them."""
+    stage: int = 0
+    """Of a cycle's bootstrap, from 1; 0 where there is none."""
+
+    @property
+    def digests(self) -> dict[str, Sha256]:
+        """Locked file name → digest of what stands in for it."""
+        return {stand_in.locked: stand_in.file.sha256 for stand_in in self.stand_ins}
+
+    @classmethod
+    def plain(cls, lock: Lock) -> LinkedLock:
+        """Return a lock with nothing put in."""
+        return cls(committed=lock.fingerprint(), lock=lock)

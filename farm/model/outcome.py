@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from farm.model.base import BlobRef, Sha256, Value
-from farm.model.build import FileNote, TestReport
+from farm.model.build import FileNote, TestReport, Unnumbered
+from farm.model.key import KeyFields
 from farm.model.lock import LockedFile
 
-__all__ = ["InputsReport", "Outcome", "OutcomeFile"]
+__all__ = ["InputsReport", "Outcome", "OutcomeFile", "RebuiltShare"]
 
 
 class InputsReport(Value):
@@ -26,9 +27,38 @@ class OutcomeFile(Value):
 
     filename: str
     blob: BlobRef
+    unnumbered: Unnumbered | None = None
+    """Where the file has a build number: see `Artifact.unnumbered`."""
     raw_sha256: Sha256
     """Of the backend's own output, before tags, SBOM and canonical archive."""
     notes: tuple[FileNote, ...] = ()
+    path: str = ""
+    """Where the ecosystem's repository has it, where that does not follow from the name."""
+    signature: BlobRef
+    """The bundle over the file, in the vault."""
+    provenance: BlobRef
+    """The bundle with its provenance, in the vault."""
+
+    @property
+    def content(self) -> Unnumbered:
+        """What the file is, whatever was published before it."""
+        return self.unnumbered or Unnumbered(filename=self.filename, sha256=self.blob.sha256)
+
+
+class RebuiltShare(Value):
+    """How many of the files that a build read are farm's own results."""
+
+    own: int
+    total: int
+
+    @classmethod
+    def of(cls, inputs: tuple[LockedFile, ...]) -> RebuiltShare:
+        """Count the inputs of the build itself; what only runs or tests the result does not count."""
+        read = [file for file in inputs if set(file.roles) & {"build", "backend"}]
+        return cls(own=sum(file.origin == "farm" for file in read), total=len(read))
+
+    def __str__(self) -> str:
+        return f"{self.own}/{self.total}"
 
 
 class Outcome(Value):
@@ -53,3 +83,19 @@ class Outcome(Value):
     """Names of the files that were new to the repository; the others were there with equal bytes and older evidence."""
     reused: bool = False
     """True when the build key was known and nothing was built."""
+    target: str
+    """`cp311-linux-amd64`."""
+    fields: KeyFields
+    """What the build key is the digest of."""
+    seconds: float = 0.0
+    """From the first step to the signature: what the next run orders its work by."""
+    peak_memory_mb: int | None = None
+    seeds: tuple[str, ...] = ()
+    """Files of upstream's that a first stage of a cycle was built with."""
+    stage: int = 0
+    """Of a cycle's bootstrap; 0 where there is none."""
+
+    @property
+    def share(self) -> RebuiltShare:
+        """How much of what it was built with is farm's own."""
+        return RebuiltShare.of(self.inputs)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from farm.evidence.sbom import SbomFormat
 from farm.languages import language
-from farm.model.evidence import Byproduct, SbomFacts
+from farm.model.evidence import Byproduct, ComponentFacts, SbomFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from farm.model.base import BlobRef
     from farm.model.build import Artifact, BuildResult, TestReport
     from farm.model.evidence import JobRecord
+    from farm.model.plan import BuildPlan
+    from farm.model.source import SourceSnapshot
 
-__all__ = ["byproducts", "sbom_facts"]
+__all__ = ["byproducts", "component_facts", "sbom_facts"]
 
 
 def byproducts(
@@ -35,25 +37,36 @@ def byproducts(
     return tuple(found)
 
 
-def sbom_facts(record: JobRecord, built: BuildResult, artifact: Artifact, file: BlobRef | None) -> SbomFacts:
-    """Collect what the SBOM documents of `artifact` say; `file` is its digest, None for the documents inside of it."""
-    package = record.plan.package
-    component, purl = language(package.ecosystem).component(package.name, package.version, artifact.path)
+def component_facts(plan: BuildPlan, snapshot: SourceSnapshot, artifact: Artifact) -> ComponentFacts:
+    """Collect what the SBOM documents inside of `artifact` say: what it is, not what it was built with."""
+    return ComponentFacts.model_validate(_component(plan, snapshot, artifact))
+
+
+def sbom_facts(record: JobRecord, built: BuildResult, artifact: Artifact) -> SbomFacts:
+    """Collect what the SBOM documents beside `artifact` say."""
     return SbomFacts(
-        package=package,
-        filename=artifact.filename,
-        file=file,
-        license=artifact.license,
-        summary=artifact.summary,
-        requires_dist=artifact.requires_dist,
-        contents=artifact.contents,
-        snapshot=record.snapshot,
+        **_component(record.plan, record.snapshot, artifact),
+        file=artifact.blob,
         image=record.image,
         inputs=tuple(f for f in record.inputs if set(f.roles) & {"build", "backend"}),
         environment=built.environment,
         commands=built.commands,
         rules=f"rules-{record.rules_version}",
-        kind=artifact.kind,
-        component=component,
-        purl=purl,
     )
+
+
+def _component(plan: BuildPlan, snapshot: SourceSnapshot, artifact: Artifact) -> dict[str, Any]:
+    package = plan.package
+    component, purl = language(package.ecosystem).component(package.name, package.version, artifact.path)
+    return {
+        "package": package,
+        "filename": artifact.filename,
+        "kind": artifact.kind,
+        "component": component,
+        "purl": purl,
+        "license": artifact.license,
+        "summary": artifact.summary,
+        "requires_dist": artifact.requires_dist,
+        "contents": artifact.contents,
+        "snapshot": snapshot,
+    }

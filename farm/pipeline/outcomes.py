@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from farm.model.evidence import JobRecord
     from farm.store.base import Vault
 
-__all__ = ["OUTCOMES", "known_outcome", "record_outcome", "refuse_other_bytes"]
+__all__ = ["OUTCOMES", "known_outcome", "record_name", "record_outcome", "refuse_other_bytes"]
 
 OUTCOMES = "outcomes"
 """Record kind of finished builds, by build key."""
+
+_ODD = re.compile(r"[^A-Za-z0-9._+-]|^[._+-]")
 
 _log = log.get(__name__)
 
@@ -46,16 +49,23 @@ def known_outcome(vault: Vault, build_key: str) -> Outcome | None:
 def refuse_other_bytes(vault: Vault, record: JobRecord, artifacts: Iterable[Artifact]) -> None:
     """Hold a build against an earlier one of the same key.
 
+    A build number is no difference: it says what was published before, not what was built.
+
     Raises:
         NotReproducibleError: that one gave other bytes.
     """
     known = known_outcome(vault, record.build_key)
     if known is None:
         return
-    before = {file.filename: file.blob.sha256 for file in known.files}
-    now = {artifact.filename: artifact.blob.sha256 for artifact in artifacts}
+    before = {file.content.filename: file.content.sha256 for file in known.files}
+    now = {artifact.content.filename: artifact.content.sha256 for artifact in artifacts}
     if before != now:
         raise NotReproducibleError(
             f"{record.plan.package} was built before with the same build key and gave other bytes",
             details={"before": before, "now": now},
         )
+
+
+def record_name(text: str) -> str:
+    """Return `text` as a part of a record's key: what has no place there (Maven's colon) is written `!3a`."""
+    return _ODD.sub(lambda found: f"!{ord(found[0]):x}", text)

@@ -19,23 +19,20 @@ if TYPE_CHECKING:
     from farm.pipeline.runtime import Runtime
     from farm.repository.model import Published
 
-__all__ = ["publish_build"]
+__all__ = ["make_publication", "publish_build"]
 
 
-def publish_build(
+def make_publication(
     rt: Runtime,
     record: JobRecord,
     artifacts: Sequence[Artifact],
     signed: Sequence[SignedFile],
     documents: Sequence[dict[str, BlobRef]],
-) -> Published[Any]:
-    """Publish the files of one build.
-
-    Returns:
-        The records of the files, and which of them were new.
+) -> Publication:
+    """Return what one build asks to publish; all of its bytes are in the vault then.
 
     Raises:
-        GuardError, VerificationError, ImmutableError, PublisherBusyError, StoreUnavailableError, TrustRootError.
+        GuardError, StoreUnavailableError.
     """
     layout = layout_of(record.plan.package.ecosystem)
     files = tuple(
@@ -53,7 +50,7 @@ def publish_build(
         for artifact, file, beside in zip(artifacts, signed, documents, strict=True)
     )
     origin = record.recipe_origin
-    publication = Publication(
+    return Publication(
         package=record.plan.package,
         names=layout.declared(record.plan),
         recipe=record.plan.recipe_path + (f"@{origin.commit}" if origin.commit and not origin.dirty else ""),
@@ -62,13 +59,24 @@ def publish_build(
         upload_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         files=files,
     )
+
+
+def publish_build(rt: Runtime, publication: Publication) -> Published[Any]:
+    """Publish the files of one build.
+
+    Returns:
+        The records of the files, and which of them were new.
+
+    Raises:
+        VerificationError, ImmutableError, PublisherBusyError, StoreUnavailableError, TrustRootError.
+    """
     gate = open_gate(rt.settings)
     # First: what the repository's own trust configuration does not cover must not get into it.
     publish_trust_config(rt.repository, rt.settings.trust_config_path)
     with rt.scratch("publish") as work:
         return publish(
             publication,
-            layout=layout,
+            layout=layout_of(publication.package.ecosystem),
             vault=rt.vault,
             store=rt.repository,
             gate=gate,

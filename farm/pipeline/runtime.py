@@ -11,18 +11,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farm.ecosystems.base import StepContext, unheard
+from farm.ecosystems.base import StepContext, nothing, unheard
 from farm.errors import RecipeError
 from farm.languages import language_names
 from farm.sandbox.owner import is_gone, own_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from farm.config import Settings
     from farm.ecosystems.base import Ecosystem
     from farm.model.build import ImageIdentity
+    from farm.model.lock import StandIn
     from farm.model.source import SourceSnapshot
+    from farm.repository.gate import Gate
     from farm.sandbox.base import Sandbox
     from farm.store.cache import BlobCache
     from farm.store.s3 import ObjectStore
@@ -101,6 +103,33 @@ class Runtime:
         return f"{url}/{self.ecosystem(ecosystem).index_path}" if url else ""
 
     @cached_property
+    def _gate(self) -> Gate:
+        from farm.repository.sigstore_gate import open_gate  # noqa: PLC0415 - sigstore is imported with it
+
+        return open_gate(self.settings)
+
+    @cached_property
+    def _verified(self) -> set[tuple[str, str, str]]:
+        """Farm's own results that verified in this process."""
+        return set()
+
+    def verify_own(self, stand_in: StandIn, path: Path, ecosystem: str) -> None:
+        """Verify a result of farm's own, whose bytes are at `path`, before a build reads it; once in a process.
+
+        Raises:
+            InputDigestError: it does not verify, or is of another package.
+            BlobMissingError, BlobCorruptError: its bundles are not in the vault.
+        """
+        from farm.pipeline.linking import verify_stand_in  # noqa: PLC0415 - the repository is imported with it
+
+        known = (stand_in.file.sha256, stand_in.file.name, stand_in.file.version)
+        if known in self._verified:
+            return
+        signature, provenance = (self.vault.read(ref).decode() for ref in (stand_in.signature, stand_in.provenance))
+        verify_stand_in(stand_in, path, self._gate, (signature, provenance), ecosystem)
+        self._verified.add(known)
+
+    @cached_property
     def made(self) -> set[SourceSnapshot]:
         """The source snapshots that this process made from their pins itself: they need no proof."""
         return set()
@@ -129,7 +158,12 @@ class Runtime:
 
     @contextmanager
     def context(
-        self, step: str, ecosystem: str, image: ImageIdentity, tell: Callable[[str], None] = unheard
+        self,
+        step: str,
+        ecosystem: str,
+        image: ImageIdentity,
+        tell: Callable[[str], None] = unheard,
+        published: Callable[[], Mapping[str, str]] = nothing,
     ) -> Iterator[StepContext]:
         """Give a step its context with a scratch folder of its own."""
         with self.scratch(step) as work:
@@ -142,4 +176,5 @@ class Runtime:
                 work=work,
                 own_index=self.own_index(ecosystem),
                 tell=tell,
+                published=published,
             )

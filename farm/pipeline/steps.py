@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from farm import __version__, log
 from farm.errors import (
@@ -14,17 +15,17 @@ from farm.errors import (
 )
 from farm.model.base import BlobRef, Value
 from farm.model.evidence import JobRecord, RunResult, SignedFile
-from farm.model.outcome import InputsReport, Outcome, OutcomeFile
-from farm.model.plan import Target
+from farm.model.outcome import InputsReport
 from farm.pipeline.ahead import import_ahead
 from farm.pipeline.ceilings import check_limits
-from farm.pipeline.documents import byproducts, sbom_facts
+from farm.pipeline.documents import byproducts, component_facts, sbom_facts
 from farm.pipeline.key import RULES_VERSION, key_fields
-from farm.pipeline.outcomes import known_outcome, record_outcome, refuse_other_bytes
+from farm.pipeline.outcomes import known_outcome, refuse_other_bytes
 from farm.pipeline.patches import store_patches
+from farm.pipeline.targets import target_of
 from farm.recipe.catalog import find_recipe
 from farm.recipe.locks import lock_path, read_lock
-from farm.recipe.plan import build_image, build_patches, make_plan
+from farm.recipe.plan import build_patches, chosen_image, make_plan
 from farm.trust.protocol import RunToken
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from farm.model.build import Artifact, BuildResult, FileNote, TestReport
-    from farm.model.lock import Lock, LockedFile
+    from farm.model.lock import LinkedLock, Lock, LockedFile
+    from farm.model.outcome import Outcome
     from farm.model.plan import ArchivePin, BuildPlan
     from farm.model.source import SourceSnapshot
     from farm.pipeline.identity import RunIdentity
+    from farm.pipeline.linking import Policy, Provider
     from farm.pipeline.runtime import Runtime
 
 __all__ = [
@@ -45,11 +48,15 @@ __all__ = [
     "finish",
     "inputs",
     "inspect",
+    "job_record",
+    "keep",
+    "link",
     "lock",
     "open_job",
     "plan",
     "prove",
     "publish",
+    "release",
     "reuse",
     "sign",
     "source",
@@ -74,21 +81,24 @@ class OpenJob(Value):
     __str__ = __repr__
 
 
-def plan(rt: Runtime, reference: str) -> BuildPlan:
-    """Step 1: find the recipe version and decide what is to be built, for the target that its image gives.
+def plan(rt: Runtime, reference: str, image: str = "") -> BuildPlan:
+    """Step 1: find the recipe version and decide what is to be built, for the target that the image gives.
+
+    Args:
+        rt: settings and vault.
+        reference: which recipe version.
+        image: one of those that the version names; empty = the primary one.
 
     Raises:
-        RecipeNotFoundError, RecipeError, SourcePinError, ImageMissingError.
+        RecipeNotFoundError, RecipeError, SourcePinError, ImageBuildError.
         StoreUnavailableError: the version has patches, and the vault does not take them.
     """
-    from farm.image.definition import load_definition  # noqa: PLC0415 - only this step reads definitions
-
     found = find_recipe(rt.settings.recipes, reference)
-    definition = load_definition(rt.settings.images / build_image(found.recipe, found.version))
-    target = Target(platform=definition.platform, interpreter=definition.interpreter)
+    image = chosen_image(found.recipe, found.version, image)
+    target = target_of(rt.settings, found.recipe, found.version, image)
     names = build_patches(found.recipe, found.version)
     patches = store_patches(rt.vault, found.folder, names) if names else {}
-    made = make_plan(found.recipe, found.version, found.relative, target, patches)
+    made = make_plan(found.recipe, found.version, found.relative, target, patches, image)
     check_limits(made, rt.settings)
     return made
 
@@ -159,38 +169,85 @@ def recipe_lock_path(rt: Runtime, plan: BuildPlan) -> Path:
     return lock_path(folder, plan.package.version, plan.target.key)
 
 
-def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) -> Outcome | None:
-    """Return the outcome of an earlier build with the same key, if every published byte of it is still right.
+def link(
+    rt: Runtime,
+    plan: BuildPlan,
+    lock: Lock,
+    provider: Provider | None = None,
+    policy: Policy | None = None,
+    stage: int = 0,
+    seeds: tuple[str, ...] = (),
+) -> LinkedLock:
+    """Put farm's own results in the place of what was locked, as `policy.inputs` says.
 
-    What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs.
+    Args:
+        rt: the means.
+        plan: what is to be built.
+        lock: as it is committed.
+        provider: what recipes provide; None = what is published now.
+        policy: instead of the setting.
+        stage: of a cycle's bootstrap, 0 for none.
+        seeds: what the first stage of that cycle was built with.
+
+    Raises:
+        NotRebuiltError: the policy wants nothing but farm's own, and something is not.
     """
-    from farm.ecosystems.repositories import layout_of  # noqa: PLC0415 - the language's repository is imported with it
-    from farm.repository.published import damaged  # noqa: PLC0415 - boto3 is imported with it
+    from farm.pipeline.linking import CurrentResults, link_lock  # noqa: PLC0415 - the repository is imported with it
 
-    key = key_fields(plan, snapshot, rt.image(plan.build.image), lock).key
-    outcome = known_outcome(rt.vault, key)
+    with rt.scratch("link") as work:
+
+        def read(ref: BlobRef) -> Path:
+            target = work / ref.sha256
+            if not target.exists():
+                rt.cache.link(ref, target)
+            return target
+
+        return link_lock(
+            plan,
+            lock,
+            provider or CurrentResults(rt.vault, plan.package.ecosystem),
+            rt.ecosystem(plan.package.ecosystem),
+            policy=policy or rt.settings.policy.inputs,
+            read=read,
+            stage=stage,
+            seeds=seeds,
+        )
+
+
+def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: LinkedLock) -> Outcome | None:
+    """Return the outcome of an earlier build with the same key, if it is what installers take and every byte is right.
+
+    What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs. So
+    it does where a later build with other content has a higher number: this one gets a number above that. In a stage of
+    a cycle's bootstrap nothing is published: there the result has to be in the vault.
+    """
+    from farm.pipeline.standing import fallen  # noqa: PLC0415 - boto3 and the language's repository come with it
+
+    outcome = known_outcome(rt.vault, key_fields(plan, snapshot, rt.image(plan.build.image), linked).key)
     if outcome is None:
         return None
-    records = layout_of(plan.package.ecosystem).find(rt.repository, plan.package)
-    published = {name: blob for record in records for name, blob in record.blobs.items()}
-    ours = {file.filename: file.blob for file in outcome.files}
-    broken = [name for name, blob in ours.items() if published.get(name) != blob] or [
-        key for record in records if ours.keys() & record.blobs.keys() for key in damaged(rt.repository, record)
-    ]
-    if broken:
-        _log.warning("a known result is not published as it was; building again", file=broken[0])
-        return None
-    return outcome.model_copy(update={"reused": True, "written": ()})
+    if linked.stage:
+        whole = all(rt.vault.has(file.blob) for file in outcome.files)
+    elif why := fallen(rt, plan.package, outcome.files):
+        _log.warning("a known result does not count; building again", reason=why)
+        whole = False
+    else:
+        whole = True
+    return outcome.model_copy(update={"reused": True, "written": ()}) if whole else None
 
 
-def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
+def inputs(rt: Runtime, plan: BuildPlan, linked: LinkedLock) -> InputsReport:
     """Step 4: make sure that the vault holds every locked file, with the right bytes; fetch what it lacks.
+
+    Farm's own results that stand in for locked files are verified like a consumer would.
 
     Raises:
         InputUnavailableError, InputMissingError, InputDigestError, StoreUnavailableError.
     """
     from farm.store.vault import ensure  # noqa: PLC0415 - boto3 is imported with it
 
+    lock = linked.lock
+    own_results = {item.file.sha256: item for item in linked.stand_ins}
     ecosystem = rt.ecosystem(plan.package.ecosystem)
     own = rt.own_index(plan.package.ecosystem)
     distinct = {file.sha256: file for file in lock.files}
@@ -203,6 +260,8 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
 
             target = work / file.sha256
             fetched = ensure(rt.vault, file.ref, target, refetch)
+            if file.sha256 in own_results:
+                rt.verify_own(own_results[file.sha256], target, plan.package.ecosystem)
             rt.cache.add(file.ref, target)
             target.unlink()
             return fetched
@@ -212,34 +271,45 @@ def inputs(rt: Runtime, plan: BuildPlan, lock: Lock) -> InputsReport:
     return InputsReport(total=len(lock.files), fetched=fetched, size=sum(f.size for f in lock.files))
 
 
-def open_job(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, run: RunIdentity) -> OpenJob:
-    """Tell the signer what is about to be built, before foreign code runs; it keeps the record and gives a token.
+def job_record(
+    rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: LinkedLock, run: RunIdentity
+) -> JobRecord:
+    """Return everything that is settled before foreign code runs.
 
     What the record names by digest is in the vault then, the image's list of packages among it.
-
-    Raises:
-        SignerUnavailableError, SigningRefusedError.
     """
     from farm.image.builder import store_packages  # noqa: PLC0415 - the Docker SDK is imported with it
     from farm.pipeline.recipe_origin import recipe_origin  # noqa: PLC0415 - GitPython is imported with it
-    from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
 
     image = rt.image(plan.build.image)
     store_packages(rt.settings, image, rt.vault)
-    record = JobRecord(
+    return JobRecord(
         run_id=run.id,
         run_uri=run.uri,
         plan=plan,
         recipe_origin=recipe_origin((rt.settings.recipes / plan.recipe_path).parent),
-        build_key=key_fields(plan, snapshot, image, lock).key,
+        build_key=key_fields(plan, snapshot, image, linked).key,
         snapshot=snapshot,
         image=image,
-        inputs=lock.files,
-        lock_digest=lock.fingerprint(),
+        inputs=linked.lock.files,
+        lock_digest=linked.committed,
         farm_version=__version__,
         rules_version=RULES_VERSION,
         started_on=run.started_on,
+        stage=linked.stage,
+        seeds=linked.seeds,
     )
+
+
+def open_job(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: LinkedLock, run: RunIdentity) -> OpenJob:
+    """Tell the signer what is about to be built, before foreign code runs; it keeps the record and gives a token.
+
+    Raises:
+        SignerUnavailableError, SigningRefusedError.
+    """
+    from farm.trust.client import SignerClient  # noqa: PLC0415 - httpx is imported with it
+
+    record = job_record(rt, plan, snapshot, linked, run)
     with SignerClient(rt.signer_socket) as client:
         return OpenJob(record=record, token=client.open_run(record))
 
@@ -259,7 +329,7 @@ def close_job(rt: Runtime, job: OpenJob) -> None:
         _log.warning("the run stays open until its token expires", reason=error.message)
 
 
-def build(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) -> BuildResult:
+def build(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: LinkedLock) -> BuildResult:
     """Step 5: run the build in a sandbox without network, with exactly the locked inputs.
 
     Raises:
@@ -267,7 +337,7 @@ def build(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock) ->
     """
     import_ahead("farm.evidence.documents", "farm.pipeline.publishing")
     with rt.context("build", plan.package.ecosystem, rt.image(plan.build.image)) as context:
-        return rt.ecosystem(plan.package.ecosystem).build(plan, snapshot, lock, context)
+        return rt.ecosystem(plan.package.ecosystem).build(plan, snapshot, linked.lock, context)
 
 
 def inspect(rt: Runtime, plan: BuildPlan, built: BuildResult) -> tuple[FileNote, ...]:
@@ -280,33 +350,37 @@ def inspect(rt: Runtime, plan: BuildPlan, built: BuildResult) -> tuple[FileNote,
         return rt.ecosystem(plan.package.ecosystem).inspect(plan, built, context)
 
 
-def finish(rt: Runtime, job: OpenJob, built: BuildResult) -> tuple[Artifact, ...]:
-    """Step 8: platform tag, embedded SBOM documents, canonical archive.
+def finish(rt: Runtime, record: JobRecord, built: BuildResult) -> tuple[Artifact, ...]:
+    """Step 8: platform tag, embedded SBOM documents, canonical archive, and the build number, where it needs one.
 
     Raises:
         PlatformTagError, GuardError, UnsafeArchiveError.
+        VerificationError, StoreUnavailableError: what is published of the version cannot be read.
     """
     from farm.evidence import documents  # noqa: PLC0415 - the SBOM libraries are imported with it
+    from farm.pipeline.standing import published_digests  # noqa: PLC0415 - boto3 is imported with it
 
-    record = job.record
     ecosystem = rt.ecosystem(record.plan.package.ecosystem)
 
     def embed(artifact: Artifact) -> Mapping[str, bytes]:
-        return documents.embedded(sbom_facts(record, built, artifact, None))
+        return documents.embedded(component_facts(record.plan, record.snapshot, artifact))
 
-    with rt.context("finish", record.plan.package.ecosystem, record.image) as context:
+    published = partial(published_digests, rt, record.plan.package)
+    with rt.context("finish", record.plan.package.ecosystem, record.image, published=published) as context:
         return ecosystem.finish(record.plan, record.snapshot, built, embed, context)
 
 
-def test(rt: Runtime, job: OpenJob, lock: Lock, built: BuildResult, artifacts: tuple[Artifact, ...]) -> TestReport:
+def test(
+    rt: Runtime, record: JobRecord, linked: LinkedLock, built: BuildResult, artifacts: tuple[Artifact, ...]
+) -> TestReport:
     """Step 9: import and test the finished artifacts in a fresh sandbox.
 
     Raises:
         PackageTestError and the sandbox's errors.
     """
-    with rt.context("test", job.record.plan.package.ecosystem, job.record.image) as context:
-        ecosystem = rt.ecosystem(job.record.plan.package.ecosystem)
-        return ecosystem.test(job.record.plan, job.record.snapshot, lock, built, artifacts, context)
+    with rt.context("test", record.plan.package.ecosystem, record.image) as context:
+        ecosystem = rt.ecosystem(record.plan.package.ecosystem)
+        return ecosystem.test(record.plan, record.snapshot, linked.lock, built, artifacts, context)
 
 
 class SignedBuild(Value):
@@ -338,8 +412,7 @@ def sign(
     signed, documents = [], []
     with rt.scratch("sign") as work, SignerClient(rt.signer_socket) as client:
         for artifact in artifacts:
-            facts = sbom_facts(job.record, built, artifact, artifact.blob)
-            made = sboms.sidecars(facts, artifact.blob)
+            made = sboms.sidecars(sbom_facts(job.record, built, artifact))
             sidecars = {kind.value: rt.vault.put_bytes(document) for kind, document in made.items()}
             result = RunResult(
                 finished_on=_now(),
@@ -355,47 +428,25 @@ def sign(
     return SignedBuild(files=tuple(signed), documents=tuple(documents))
 
 
-def publish(
-    rt: Runtime,
-    job: OpenJob,
-    built: BuildResult,
-    artifacts: tuple[Artifact, ...],
-    report: TestReport,
-    signed: SignedBuild,
-) -> Outcome:
-    """Step 11: verify every bundle with the consumers' trust root, then write to the repository; record the outcome.
+def publish(rt: Runtime, *values: Any) -> Outcome:
+    """Step 11: verify and publish; see `farm.pipeline.releasing.publish`."""
+    from farm.pipeline import releasing  # noqa: PLC0415 - sigstore is imported with it
 
-    Raises:
-        VerificationError, ImmutableError, PublisherBusyError, StoreUnavailableError.
-    """
-    from farm.evidence.facts import read_bundle  # noqa: PLC0415 - beside the publisher
-    from farm.pipeline.publishing import publish_build  # noqa: PLC0415 - sigstore is imported with it
+    return releasing.publish(rt, *values)
 
-    record = job.record
-    published = publish_build(rt, record, artifacts, signed.files, signed.documents)
-    signed_facts = [read_bundle(file.provenance) for file in signed.files]
-    outcome = Outcome(
-        package=str(record.plan.package),
-        build_key=record.build_key,
-        run_id=record.run_id,
-        files=tuple(
-            OutcomeFile(filename=a.filename, blob=a.blob, raw_sha256=a.raw.blob.sha256, notes=a.notes)
-            for a in artifacts
-        ),
-        source_uri=record.snapshot.uri,
-        source_strength=record.snapshot.strength,
-        tree_digest=record.snapshot.tree_digest,
-        image=record.image.name,
-        image_digest=record.image.digest,
-        inputs=record.inputs,
-        test=report,
-        probe=built.probe,
-        builder_id=signed_facts[0].builder_id,
-        level=min(facts.slsa_level for facts in signed_facts),
-        written=published.written,
-    )
-    record_outcome(rt.vault, outcome)
-    return outcome
+
+def keep(rt: Runtime, *values: Any) -> Outcome:
+    """Instead of step 11 in a stage of a cycle's bootstrap; see `farm.pipeline.releasing.keep`."""
+    from farm.pipeline import releasing  # noqa: PLC0415 - sigstore is imported with it
+
+    return releasing.keep(rt, *values)
+
+
+def release(rt: Runtime, plan: BuildPlan, outcome: Outcome) -> Outcome:
+    """Publish what `keep` kept; see `farm.pipeline.releasing.release`."""
+    from farm.pipeline import releasing  # noqa: PLC0415 - sigstore is imported with it
+
+    return releasing.release(rt, plan, outcome)
 
 
 def _now() -> str:

@@ -6,7 +6,7 @@ from functools import singledispatch
 
 from farm.model.build import BuildResult, TestReport
 from farm.model.evidence import BUNDLE
-from farm.model.lock import Lock
+from farm.model.lock import LinkedLock, Lock
 from farm.model.outcome import InputsReport, Outcome
 from farm.model.plan import BuildPlan
 from farm.model.source import SourceSnapshot
@@ -42,6 +42,12 @@ def _(snapshot: SourceSnapshot) -> str:
 @_describe.register
 def _(lock: Lock) -> str:
     return f"{len(lock.files)} locked files"
+
+
+@_describe.register
+def _(linked: LinkedLock) -> str:
+    total = len(linked.lock.files)
+    return f"{len(linked.stand_ins)} of {total} inputs are farm's own" if total else "no inputs"
 
 
 @_describe.register

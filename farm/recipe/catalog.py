@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from farm.errors import RecipeNotFoundError
 from farm.languages import language, language_names
-from farm.recipe.load import load_recipe
+from farm.recipe.load import load_recipe, read_recipe
 from farm.recipe.problem import nearest
 from farm.recipe.reference import is_path, split
 
 if TYPE_CHECKING:
     from farm.recipe.model import Recipe
 
-__all__ = ["FILE_NAME", "Found", "find_recipe", "list_recipes", "newest_version", "recipe_versions"]
+__all__ = ["FILE_NAME", "Found", "find_recipe", "list_recipes", "newest_version", "recipe_versions", "versions_by_name"]
 
 FILE_NAME = "recipe.yaml"
 
@@ -78,10 +78,33 @@ def recipe_versions(recipe: Recipe) -> tuple[str, ...]:
 
 def newest_version(recipe: Recipe) -> str:
     """Return the newest pinned version; a pre-release only where there is nothing else."""
+    return _released(recipe)[-1]
+
+
+def versions_by_name(recipes: Path, ecosystem: str) -> dict[str, tuple[str, ...]]:
+    """Return what the recipes of one ecosystem pin: normal name → versions in normal form, newest first.
+
+    Pre-releases are left out where there is anything else, as `newest_version` does. A recipe with problems is left
+    out: it can give no version, and `farm recipe check` tells of it.
+    """
+    naming = language(ecosystem).naming
+    found = {}
+    for path in list_recipes(recipes):
+        if path.relative_to(recipes).parts[0] != ecosystem:
+            continue
+        reading = read_recipe(path)
+        if reading.recipe is None or reading.problems or reading.recipe.ecosystem != ecosystem:
+            continue
+        versions = reversed(_released(reading.recipe))
+        found[reading.recipe.name] = tuple(str(naming.version(version)) for version in versions)
+    return found
+
+
+def _released(recipe: Recipe) -> tuple[str, ...]:
+    """Return the pinned versions, oldest first, without pre-releases where there is anything else."""
     naming = language(recipe.ecosystem).naming
     ordered = recipe_versions(recipe)
-    final = [version for version in ordered if not naming.version(version).is_prerelease]
-    return (final or ordered)[-1]
+    return tuple(version for version in ordered if not naming.version(version).is_prerelease) or ordered
 
 
 def _as_path(name: str) -> Path | None:

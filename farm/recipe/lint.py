@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from farm.languages import language, language_names
 from farm.recipe.catalog import FILE_NAME, recipe_versions
 from farm.recipe.load import read_recipe
-from farm.recipe.plan import applying, overridden
+from farm.recipe.plan import applying, build_images, overridden
 from farm.recipe.problem import Place, Problem, nearest
 
 if TYPE_CHECKING:
@@ -147,10 +148,10 @@ class _Linter:
             return
         known = [d.name for d in settings.images.iterdir() if d.is_dir()] if settings.images.is_dir() else []
         for place, build in self.builds():
-            name = build.image
-            if name is not None and name not in known:
-                message = f"there is no image {name!r} under {settings.images.name}/"
-                self.error((*place, "image"), message, nearest(name, known))
+            for index, name in enumerate(build.images or ()):
+                if name not in known:
+                    message = f"there is no image {name!r} under {settings.images.name}/"
+                    self.error((*place, "image", index), message, nearest(name, known))
 
     def patches(self) -> None:
         folder = self.file.parent / "patches"
@@ -195,7 +196,10 @@ class _Linter:
         if not spoken.tests_in_build and not test.imports and not test.command and test.skip is None:
             place = self.given(version, "test", "")
             self.warn(place, "nothing is tested: give imports, a command, or skip with a reason")
-        if spoken.naming.tags_missing and not build.tags:
+        if len(build.images) > 1 and (why := spoken.naming.one_image(build.tags)):
+            place = self.given(version, "build", "images")
+            self.error((*place, "image"), f"version {version} has {len(build.images)} images: {why}")
+        elif spoken.naming.tags_missing and not build.tags:
             place = self.given(version, "build", "tags")
             self.warn(place, spoken.naming.tags_missing, key=True)
 
@@ -221,10 +225,13 @@ class _Linter:
         files = sorted(path.name for path in folder.glob("*.json")) if folder.is_dir() else []
         # A version may have hyphens; the target behind it (`cp311-linux-amd64`) has two.
         locked = {name: name.rsplit("-", 3)[0] for name in files}
+        count = Counter(locked.values())
         for version, written in normal.items():
-            if version not in locked.values():
+            images = build_images(self.recipe, written)
+            if count[version] < len(images):
+                what = "no lock" if not count[version] else f"not every image has a lock ({', '.join(images)})"
                 reference = f"{self.recipe.ecosystem}/{self.recipe.name}@{version}"
-                self.warn(("versions", written), f"no lock: run `farm lock {reference}`", key=True)
+                self.warn(("versions", written), f"{what}: run `farm lock {reference}`", key=True)
         for name, version in locked.items():
             if version not in normal:
                 self.warn(("versions",), f"locks/{name} belongs to no version of this recipe", key=True)

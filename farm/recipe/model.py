@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -29,17 +30,24 @@ __all__ = [
     "BuildChanges",
     "Limits",
     "Recipe",
+    "Seed",
     "Skip",
     "Source",
     "Test",
     "VersionEntry",
     "Waiver",
+    "Weight",
     "changed",
 ]
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Folder = Annotated[str, AfterValidator(rules.relative_folder)]
-Image = Annotated[str, AfterValidator(rules.image_name)]
+Images = Annotated[
+    tuple[Annotated[str, AfterValidator(rules.image_name)], ...],
+    BeforeValidator(rules.one_or_more),
+    AfterValidator(rules.image_names),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
 Tag = Annotated[str, AfterValidator(rules.tag_pattern)]
 PatchName = Annotated[str, AfterValidator(rules.patch_name)]
 Options = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
@@ -138,8 +146,8 @@ class Waiver(RecipeModel):
 class BuildChanges(RecipeModel):
     """What a version changes in `build`: a field that is given replaces the whole field."""
 
-    image: Image | None = None
-    """Builder image: a folder under images/."""
+    images: Images | None = Field(default=None, alias="image")
+    """Builder image, a folder under images/, or a list of them: one target each, the first is the primary one."""
     requires: tuple[Text, ...] = ()
     """Constraints (PEP 508) on what the lock may choose for the build."""
     env: dict[str, str] = Field(default_factory=dict)
@@ -151,7 +159,8 @@ class BuildChanges(RecipeModel):
     patches: tuple[PatchName, ...] = ()
     """Files of the recipe's `patches/` folder, applied to the root of the source in this order (`git apply -p1`)."""
     tags: str = ""
-    """What must come out: `py3-none-any`, or `cp311-cp311-linux` for a native package. Empty: it is only recorded."""
+    """What must come out: `py3-none-any`, or `cp311-cp311-linux` for a native package; `{interpreter}` in it is the
+    target's (`cp311`). Empty: it is only recorded."""
     source_date_epoch: int | None = Field(default=None, ge=315532800)
     """Instead of the time of the source, for packages that put a date into the result."""
     waivers: tuple[Waiver, ...] = ()
@@ -169,8 +178,8 @@ class BuildChanges(RecipeModel):
 class Build(BuildChanges):
     """How the package is built."""
 
-    image: Image
-    """Builder image: a folder under images/."""
+    images: Images = Field(alias="image")
+    """Builder image, a folder under images/, or a list of them: one target each, the first is the primary one."""
 
 
 class Skip(RecipeModel):
@@ -219,6 +228,22 @@ class Limits(RecipeModel):
     """MiB that may come out of a run."""
 
 
+class Weight(RecipeModel):
+    """What a build takes of its host while it runs, for the order of work. It changes no byte of the result."""
+
+    cpus: float = Field(default=1.0, gt=0)
+    """Processors that it keeps busy."""
+    memory_mb: int = Field(default=1024, ge=1)
+    """Memory in MiB that it needs."""
+
+
+class Seed(RecipeModel):
+    """Upstream's own file may begin a cycle of packages that are built with each other."""
+
+    reason: Text
+    """Why there is a cycle."""
+
+
 class VersionEntry(RecipeModel):
     """One version with its pin, or a range (`">=3,<4"`) with overrides only. Later entries win over earlier ones."""
 
@@ -255,6 +280,10 @@ class Recipe(RecipeModel):
     """How the result is tested."""
     limits: Limits = Limits()
     """What foreign code may use."""
+    weight: Weight = Weight()
+    """What a build takes of its host."""
+    seed: Seed | None = None
+    """Whether upstream's file of this package may begin a cycle; it is replaced by farm's own in the end."""
 
     @property
     def pinned(self) -> tuple[str, ...]:

@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from farm.model.base import BlobRef
     from farm.recipe.model import Build, Limits, Recipe, Test, VersionEntry
 
-__all__ = ["applying", "build_image", "build_patches", "make_plan", "overridden"]
+__all__ = [
+    "INTERPRETER",
+    "applying",
+    "build_images",
+    "build_patches",
+    "chosen_image",
+    "make_plan",
+    "overridden",
+    "source_pin",
+]
+
+INTERPRETER = "{interpreter}"
+"""Stands in `build.tags` for the interpreter of the target."""
 
 _NO_PATCHES: Mapping[str, BlobRef] = MappingProxyType({})
 
@@ -40,6 +52,7 @@ def make_plan(
     recipe_path: str,
     target: planned.Target,
     patches: Mapping[str, BlobRef] = _NO_PATCHES,
+    image: str = "",
 ) -> planned.BuildPlan:
     """Decide everything that a build of `version` for `target` needs to know.
 
@@ -47,34 +60,39 @@ def make_plan(
         recipe: a recipe without problems.
         version: a pinned version, in any spelling that is equal to the recipe's.
         recipe_path: path of the recipe below the recipes folder, POSIX.
-        target: platform and interpreter of the builder image that the recipe names (see `build_image`).
+        target: platform and interpreter of the builder image `image`.
         patches: the content of every patch that the version has (see `build_patches`).
+        image: one of those that the version is built in (see `build_images`); empty = the primary one.
 
     Returns:
         The plan. Its `recipe_digest` is over the resolved version: comments, order and spelling of the file do not
-        matter, overrides for other versions neither.
+        matter, overrides for other versions and other images neither.
 
     Raises:
         RecipeNotFoundError: the recipe does not pin this version.
-        RecipeError: the content of a patch is not there.
+        RecipeError: the content of a patch is not there, the version is not built in that image, or it names several
+            images and its result would be the same file in each.
     """
     naming = language(recipe.ecosystem).naming
     key = _pinned_key(recipe, version)
     entry = recipe.versions[key]
     build, test, limits = overridden(recipe, key)
+    if len(build.images) > 1 and (why := naming.one_image(build.tags)):
+        msg = f"{recipe.ecosystem}/{recipe.name}@{key}: build.image names {len(build.images)} images: {why}"
+        raise RecipeError(msg)
     resolved = _Resolved(
         package=planned.PackageId(
             ecosystem=recipe.ecosystem, name=naming.name(recipe.name), version=str(naming.version(key))
         ),
-        source=_pin(recipe, key, entry),
+        source=source_pin(recipe, key, entry),
         build=planned.BuildSpec(
-            image=build.image,
+            image=chosen_image(recipe, version, image),
             requires=build.requires,
             env=build.env,
             config_settings=build.config_settings,
             options=_options(recipe.ecosystem, build.options),
             patches=tuple(_patch(name, patches) for name in build.patches),
-            tags=build.tags,
+            tags=build.tags.replace(INTERPRETER, target.interpreter),
             source_date_epoch=build.source_date_epoch,
             waivers=tuple(planned.Waiver(rule=w.rule, reason=w.reason) for w in build.waivers),
         ),
@@ -98,14 +116,31 @@ def make_plan(
     )
 
 
-def build_image(recipe: Recipe, version: str) -> str:
-    """Return the name of the builder image of `version`: what gives the target that `make_plan` wants.
+def build_images(recipe: Recipe, version: str) -> tuple[str, ...]:
+    """Return the names of the builder images of `version`, the primary one first; each gives a target.
 
     Raises:
         RecipeNotFoundError: the recipe does not pin this version.
     """
     build, _, _ = overridden(recipe, _pinned_key(recipe, version))
-    return build.image
+    return build.images
+
+
+def chosen_image(recipe: Recipe, version: str, image: str = "") -> str:
+    """Return `image` where `version` is built in it; the primary one for no name.
+
+    Raises:
+        RecipeNotFoundError: the recipe does not pin this version.
+        RecipeError: it is not built in that image; the message names those that it is built in.
+    """
+    images = build_images(recipe, version)
+    if image and image not in images:
+        msg = (
+            f"{recipe.ecosystem}/{recipe.name}@{version} is not built in the image {image!r}: "
+            f"its recipe names {', '.join(images)}"
+        )
+        raise RecipeError(msg, remedy="Name one of these, or add the image to build.image of the recipe.")
+    return image or images[0]
 
 
 def build_patches(recipe: Recipe, version: str) -> tuple[str, ...]:
@@ -169,7 +204,17 @@ def overridden(recipe: Recipe, key: str) -> tuple[Build, Test, Limits]:
     return build, test, limits
 
 
-def _pin(recipe: Recipe, key: str, entry: VersionEntry) -> planned.GitPin | planned.ArchivePin:
+def source_pin(recipe: Recipe, key: str, entry: VersionEntry) -> planned.GitPin | planned.ArchivePin:
+    """Return the pin of a version.
+
+    Args:
+        recipe: a recipe without problems.
+        key: the version as the recipe spells it, or as it would spell one that it does not have yet.
+        entry: what pins it; its commit or SHA-256 is taken as it stands.
+
+    Raises:
+        ValueError: `key` is no version of the ecosystem, or names no archive.
+    """
     source = recipe.source
     if source.git is not None:
         pattern = source.tag

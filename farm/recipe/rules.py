@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,8 @@ __all__ = [
     "environment",
     "git_url",
     "image_name",
+    "image_names",
+    "one_or_more",
     "patch_name",
     "relative_folder",
     "sha256",
@@ -143,6 +145,26 @@ def image_name(text: str) -> str:
         msg = f"{text!r} is no name of an image (a folder under images/)"
         raise ValueError(msg)
     return text
+
+
+def image_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return `names` when there is one at least, and none twice."""
+    if not names:
+        msg = "no image is named: there must be one to build in"
+        raise ValueError(msg)
+    if len(set(names)) != len(names):
+        msg = "an image is named once"
+        raise ValueError(msg)
+    return names
+
+
+def one_or_more(value: object) -> object:
+    """Return a text, or a list, as a tuple."""
+    if isinstance(value, (list, tuple)):
+        return tuple(value)
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    return (value,)
 
 
 def patch_name(text: str) -> str:

@@ -154,6 +154,10 @@ class Layout(Protocol[R]):
         """Return whether an object is one that `refresh` writes, or a record: no record names these."""
         ...
 
+    def current(self, records: Sequence[R]) -> frozenset[str]:
+        """Return the names of those files of a version (`find`) that installers take; others are superseded."""
+        ...
+
     def routes(self) -> Sequence[BaseRoute]:
         """Return the routes of the HTTP server; their handlers use `farm.repository.serving`."""
         ...

@@ -79,9 +79,15 @@ class Lease:
 
 @contextmanager
 def publisher_lease(
-    store: ObjectStore, key: str, run_dir: Path, *, wait: float = 60.0, clock: Callable[[], float] = time.time
+    store: ObjectStore,
+    key: str,
+    run_dir: Path,
+    *,
+    wait: float = 60.0,
+    clock: Callable[[], float] = time.time,
+    lock_name: str = "publisher",
 ) -> Iterator[Lease]:
-    """Hold the right to publish into `store`.
+    """Hold the right to publish into `store`, or to do something else that only one may do at a time.
 
     Args:
         store: the repository's bucket.
@@ -89,13 +95,14 @@ def publisher_lease(
         run_dir: folder of this installation; the lock file and the seat's name are kept there.
         wait: seconds to wait for another publisher to end.
         clock: seconds since the epoch.
+        lock_name: of the lock file; what has locks of different names does not wait for each other here.
 
     Raises:
         PublisherBusyError: another publisher held it for all of that time.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait
-    lock = FileLock(run_dir / "publisher.lock", timeout=wait)
+    lock = FileLock(run_dir / f"{lock_name}.lock", timeout=wait)
     try:
         lock.acquire()
     except Timeout as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from farm.errors import SourceMissingError, SourceUnavailableError, SourceUnsafeError
-from farm.net import DIRECT, ca_bundle, tls_context
+from farm.net import DIRECT, ca_bundle, http_date, tls_context
 from farm.source.safety import CAPS, Caps
 from farm.source.scrub import scrub, secrets_of, without_credentials
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from farm.model.plan import ArchivePin
 
-__all__ = ["fetch_url"]
+__all__ = ["fetch_url", "look_at"]
 
 _GONE = frozenset({httpx.codes.NOT_FOUND, httpx.codes.GONE})
 _REDIRECTS = 5
@@ -50,18 +50,48 @@ def fetch_url(
         SourceUnsafeError: another scheme than http or https, a redirect to one or from https to http, too large.
     """
     shown = without_credentials(pin.url)
-    secrets = {*secrets_of(pin.url), *(headers or {}).values()}
+    with _answer("GET", pin.url, shown, headers or {}, bundle) as response:
+        _save(response, target, shown, caps)
+    return shown
+
+
+def look_at(pin: ArchivePin) -> str | None:
+    """Return since when the file at `pin.url` is what it is, as its host says; the file is not fetched.
+
+    Returns:
+        RFC 3339, UTC; empty when the host does not say, None when it answers that there is no such file.
+
+    Raises:
+        SourceUnavailableError, SourceUnsafeError: as for `fetch_url`; also a host that knows no HEAD.
+    """
+    shown = without_credentials(pin.url)
+    with _answer("HEAD", pin.url, shown, {}, "") as response:
+        if response.status_code in _GONE:
+            return None
+        if response.status_code != httpx.codes.OK:
+            msg = f"{shown} answers {response.status_code} {response.reason_phrase}"
+            raise SourceUnavailableError(msg)
+        return http_date(response.headers.get("last-modified", ""))
+
+
+@contextmanager
+def _answer(method: str, url: str, shown: str, headers: Mapping[str, str], bundle: str) -> Iterator[httpx.Response]:
+    """Give the answer to one request; what breaks while its body is read is told by the same error.
+
+    Raises:
+        SourceUnavailableError, SourceUnsafeError.
+    """
+    secrets = {*secrets_of(url), *headers.values()}
     context = tls_context(bundle or ca_bundle(os.environ))
     try:
-        _check(httpx.URL(pin.url), None, shown)
+        _check(httpx.URL(url), None, shown)
         with httpx.Client(verify=context, timeout=_TIMEOUT, follow_redirects=False, mounts=DIRECT) as client:
-            request = client.build_request("GET", pin.url, headers={**(headers or {}), **_PLAIN})
+            request = client.build_request(method, url, headers={**headers, **_PLAIN})
             with _followed(client, request, shown) as response:
-                _save(response, target, shown, caps)
+                yield response
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         msg = f"{shown} cannot be fetched: {scrub(str(error) or type(error).__name__, secrets)}"
         raise SourceUnavailableError(msg) from None  # the cause's text holds the address as it was
-    return shown
 
 
 @contextmanager
@@ -79,7 +109,7 @@ def _followed(client: httpx.Client, request: httpx.Request, shown: str) -> Itera
         _check(following.url, request.url, shown)
         same = (following.url.scheme, following.url.netloc) == (request.url.scheme, request.url.netloc)
         # Built anew for another host: what was meant for the first one, cookies included, stays there.
-        request = following if same else httpx.Request("GET", following.url, headers=_PLAIN)
+        request = following if same else httpx.Request(following.method, following.url, headers=_PLAIN)
     msg = f"{shown} redirects more than {_REDIRECTS} times"
     raise SourceUnavailableError(msg)
 

@@ -10,9 +10,13 @@ from farm.errors import CommitNotFoundError, TagMovedError
 if TYPE_CHECKING:
     from farm.source.gitrun import GitRepository
 
-__all__ = ["check_remote_tag", "fetch_commit", "tag_moved"]
+__all__ = ["FETCH", "check_remote_tag", "fetch_commit", "remote_tags", "tag_moved"]
 
-_FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance")
+FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance")
+"""A fetch of what is named and nothing else."""
+
+_TAGS = "refs/tags/"
+_PEELED = "^{}"
 
 _log = log.get(__name__)
 
@@ -27,10 +31,10 @@ def fetch_commit(repository: GitRepository, url: str, commit: str, tag: str | No
         CommitNotFoundError: it does not have the commit.
     """
     wanted = f"+refs/tags/{tag}:refs/tags/{tag}" if tag else commit
-    status, _, errors = repository.try_run(*_FETCH, "--depth=1", "--", url, wanted)
+    status, _, errors = repository.try_run(*FETCH, "--depth=1", "--", url, wanted)
     if status != 0:
         _log.info("the server does not give the commit alone; fetching the whole history", reason=errors.strip()[-200:])
-        repository.run(*_FETCH, "--", url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+        repository.run(*FETCH, "--", url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
     status, _, _ = repository.try_run("cat-file", "-e", f"{commit}^{{commit}}")
     if status != 0:
         msg = f"{url} has no commit {commit}"
@@ -45,13 +49,32 @@ def check_remote_tag(repository: GitRepository, url: str, tag: str, commit: str)
         TagMovedError: it is not `commit`, or there is none.
     """
     name = f"refs/tags/{tag}"
-    listed: dict[str, str] = {}
-    for line in repository.run("ls-remote", "--quiet", "--", url, name, f"{name}^{{}}").decode().splitlines():
-        found, _, reference = line.partition("\t")
-        listed[reference] = found
-    now = listed.get(f"{name}^{{}}") or listed.get(name)  # an annotated tag is listed twice: itself, and its commit
+    now = _listed(repository, url, name, f"{name}^{{}}").get(tag)
     if now != commit:
         raise tag_moved(url, tag, commit, now)
+
+
+def remote_tags(repository: GitRepository, url: str) -> dict[str, str]:
+    """Return every tag that the server has, with the commit that it is (the object, where it is of no commit).
+
+    Raises:
+        SourceUnavailableError: no answer.
+    """
+    return _listed(repository, url, "refs/tags/*")
+
+
+def _listed(repository: GitRepository, url: str, *references: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    peeled: dict[str, str] = {}
+    # Names are whatever bytes somebody pushed; those that are no text are none that a recipe can mean.
+    for line in repository.run("ls-remote", "--quiet", "--", url, *references).decode("utf-8", "replace").splitlines():
+        object_id, _, reference = line.partition("\t")
+        tag = reference.removeprefix(_TAGS)
+        if tag == reference:
+            continue
+        # An annotated tag is listed twice: itself, and what it points to.
+        (peeled if tag.endswith(_PEELED) else found)[tag.removesuffix(_PEELED)] = object_id
+    return found | peeled
 
 
 def tag_moved(url: str, tag: str, commit: str, now: str | None) -> TagMovedError:

@@ -152,7 +152,7 @@ class S3Vault:
             sha256 = info.key.rpartition("/")[2]
             yield (sha256 if _SHA256.fullmatch(sha256) and blob_key(sha256) == info.key else "", info.size)
 
-    def records(self) -> Iterator[tuple[str, str]]:
+    def all_records(self) -> Iterator[tuple[str, str]]:
         """Yield kind and key of every record, as they are listed; both are empty for what has the name of no record."""
         for info in self._store.list(_RECORDS):
             kind, _, key = info.key.removeprefix(_RECORDS).partition("/")
@@ -192,6 +192,12 @@ class S3Vault:
             for chunk in found.chunks:
                 hasher.update(chunk)
         return hasher.hexdigest()
+
+    def records(self, kind: str, prefix: str = "") -> Iterator[str]:
+        """See `Vault.records`."""
+        start = f"records/{kind}/"
+        for info in self._store.list(start + prefix):
+            yield info.key.removeprefix(start).removesuffix(".json")
 
     def _read_into(self, ref: BlobRef, sink: BinaryIO | tempfile.SpooledTemporaryFile[bytes]) -> None:
         """Stream the blob into `sink`; on other bytes than named, quarantine it and raise BlobCorruptError."""

@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from farm.config import Settings
     from farm.ecosystems.base import StepContext
+    from farm.model.base import BlobRef
     from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
-    from farm.model.lock import Lock, LockedFile
-    from farm.model.plan import ArchivePin, BuildPlan
+    from farm.model.lock import Lock, LockedFile, LockedName
+    from farm.model.outcome import OutcomeFile
+    from farm.model.plan import ArchivePin, BuildPlan, Target
+    from farm.model.release import Release
     from farm.model.source import SourceSnapshot
 
 __all__ = ["ECOSYSTEM", "MavenEcosystem"]
@@ -31,6 +35,18 @@ class MavenEcosystem:
         from farm.ecosystems.maven.fetch import fetch_source
 
         return fetch_source(pin, target, settings)
+
+    def releases(self, pin: ArchivePin, settings: Settings) -> tuple[Release, ...]:
+        """Return the versions that the index lists."""
+        from farm.ecosystems.maven.releases import releases
+
+        return releases(pin, settings)
+
+    def release(self, pin: ArchivePin, settings: Settings) -> Release | None:
+        """Return what the index says of one archive."""
+        from farm.ecosystems.maven.releases import release
+
+        return release(pin, settings)
 
     def resolve(self, plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lock:
         """Record the build."""
@@ -49,6 +65,20 @@ class MavenEcosystem:
         from farm.ecosystems.maven.fetch import fetcher
 
         return fetcher(settings, own_index)
+
+    def choose(self, file: LockedName, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
+        """Choose the result that lies at the very path."""
+        del target
+        return next((result for result in results if result.path == file.filename), None)
+
+    def adopt(self, file: LockedFile, result: OutcomeFile, read: Callable[[BlobRef], Path]) -> LockedFile:
+        """Take the result, with the SHA-1 that Maven checks its downloads with."""
+        sha1 = file.sha1
+        if result.blob.sha256 != file.sha256:
+            with read(result.blob).open("rb") as stream:
+                sha1 = hashlib.file_digest(stream, _sha1).hexdigest()
+        update = {"sha256": result.blob.sha256, "size": result.blob.size, "sha1": sha1, "origin": "farm"}
+        return file.model_copy(update=update)
 
     def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
         """Replay the recorded goals."""
@@ -90,6 +120,10 @@ class MavenEcosystem:
 
         del snapshot, lock, artifacts, ctx
         return report_tests(plan, result)
+
+
+def _sha1() -> hashlib._Hash:
+    return hashlib.sha1(usedforsecurity=False)
 
 
 ECOSYSTEM = MavenEcosystem()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from xml.etree.ElementTree import Element
 
-__all__ = ["merge_metadata"]
+__all__ = ["merge_metadata", "read_metadata"]
 
 
 def merge_metadata(own: bytes, other: bytes, path: str) -> bytes:
@@ -34,7 +34,7 @@ def merge_metadata(own: bytes, other: bytes, path: str) -> bytes:
     Raises:
         InputUnavailableError: one of them is no Maven metadata.
     """
-    root, extra = _parsed(other, path), _parsed(own, path)
+    root, extra = read_metadata(other, path), read_metadata(own, path)
     _add_versions(root, extra)
     _add_plugins(root, extra)
     ET.indent(root)
@@ -42,18 +42,23 @@ def merge_metadata(own: bytes, other: bytes, path: str) -> bytes:
     return text + b"\n"
 
 
-def _parsed(data: bytes, path: str) -> Element:
+def read_metadata(data: bytes, path: str) -> Element:
+    """Return the root of `maven-metadata.xml`, its elements without namespaces; `path` is for messages.
+
+    Raises:
+        InputUnavailableError: it is no Maven metadata.
+    """
     try:
         root = SafeTree.fromstring(data, forbid_dtd=True)
     except (SafeTree.ParseError, DefusedXmlException, ValueError, LookupError) as error:
         msg = f"{path} is no metadata of Maven: {type(error).__name__}"
-        raise InputUnavailableError(msg, remedy="Look at the file in the repository; it cannot be merged.") from error
+        raise InputUnavailableError(msg, remedy="Look at the file in the repository; it cannot be read.") from error
     for element in root.iter():
         # Files with and without the schema's namespace mean the same.
         element.tag = element.tag.rpartition("}")[2]
     if root.tag != "metadata":
         msg = f"{path} is no metadata of Maven: its root is <{root.tag}>"
-        raise InputUnavailableError(msg, remedy="Look at the file in the repository; it cannot be merged.")
+        raise InputUnavailableError(msg, remedy="Look at the file in the repository; it cannot be read.")
     root.attrib.clear()
     return root
 

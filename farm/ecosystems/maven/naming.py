@@ -139,5 +139,6 @@ NAMING = Naming(
     requirement=_no_requirement,
     is_pinned=_never,
     tags=lambda _: False,
+    one_image=lambda _: "the names of jars do not say what built them, so all come from one image",
 )
 """The rules of Maven."""

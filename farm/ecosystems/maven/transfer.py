@@ -19,7 +19,7 @@ import base64
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
@@ -31,14 +31,16 @@ from farm.net import DIRECT, is_loopback, tls_context
 from farm.text import without_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from farm.ecosystems.maven.checksums import Checked, Digests, Stated
     from farm.ecosystems.maven.paths import MavenPath
     from farm.ecosystems.maven.upstreams import Upstream
 
-__all__ = ["Fetched", "TransferLimits", "UpstreamClient"]
+__all__ = ["Fetched", "Seen", "TransferLimits", "UpstreamClient"]
+
+T = TypeVar("T")
 
 _GONE: Final = frozenset({httpx.codes.NOT_FOUND, httpx.codes.GONE})
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
@@ -72,6 +74,16 @@ class Fetched:
     digests: Digests
     checked: Checked
     """Algorithm of the checksum that the repository states and that fits, empty when it states none."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a repository says of a file that is not fetched."""
+
+    modified: str
+    """Its Last-Modified header, empty when it has none."""
+    sha256: str
+    """The SHA-256 that it states, empty when it states none."""
 
 
 class _AgainError(Exception):
@@ -114,11 +126,22 @@ class UpstreamClient:
             InputDigestError: the repository states another checksum than the file has.
             ConfigError: the repository wants other credentials.
         """
+        return self._repeated(lambda: self._once(path, target))
+
+    def look(self, path: MavenPath) -> Seen | None:
+        """Return what the repository says of the file, None when it does not have it. The file is not fetched.
+
+        Raises:
+            what `fetch` raises.
+        """
+        return self._repeated(lambda: self._seen(path))
+
+    def _repeated(self, call: Callable[[], T]) -> T:
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self._once(path, target)
+                return call()
             except _AgainError as again:
                 pause = max(self._limits.pause * 2 ** (attempt - 1), again.after)
                 if attempt >= min(self._limits.attempts, again.most) or self._closing.wait(min(pause, _LONGEST_PAUSE)):
@@ -150,6 +173,24 @@ class UpstreamClient:
             )
             raise _AgainError(final, most=2)
         return Fetched(digests, algorithm)
+
+    def _seen(self, path: MavenPath) -> Seen | None:
+        for method in ("HEAD", "GET"):
+            try:
+                with self._opened(path.text, method) as response:
+                    # Some know no HEAD, and a refusal's meaning stands in its body: then GET, of which no file is read.
+                    if method == "HEAD" and response.status_code not in {httpx.codes.OK, *_GONE}:
+                        continue
+                    if not self._has(response, path.text):
+                        return None
+                    modified = response.headers.get("last-modified", "")
+                    stated = stated_in(response.headers)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise _AgainError(self._failed(path.text, _words(error))) from error
+            if stated is None or stated[0] != "sha256":
+                stated = self._beside(path.text, ("sha256",))
+            return Seen(modified, stated[1] if stated is not None else "")
+        raise AssertionError(path.text)  # pragma: no cover - GET is answered in some way
 
     def _has(self, response: httpx.Response, path: str) -> bool:
         """Return whether the file comes with this response, False when the repository does not have it."""
@@ -184,10 +225,10 @@ class UpstreamClient:
                 out.write(chunk)
         return measure.digests()
 
-    def _beside(self, path: str) -> tuple[Stated, str] | None:
+    def _beside(self, path: str, algorithms: tuple[Stated, ...] = STATED) -> tuple[Stated, str] | None:
         """Return what the checksum files beside the file state; None when the repository has none of them."""
         unreadable = ""
-        for algorithm in STATED:
+        for algorithm in algorithms:
             name = f"{path}.{algorithm}"
             try:
                 with self._opened(name) as response:
@@ -217,7 +258,7 @@ class UpstreamClient:
             raise InputDigestError(msg, remedy="Reach the repository over https, or ask its owner for checksums.")
 
     @contextmanager
-    def _opened(self, path: str) -> Iterator[httpx.Response]:
+    def _opened(self, path: str, method: str = "GET") -> Iterator[httpx.Response]:
         """Open the response for `path`, redirects followed.
 
         Raises:
@@ -225,7 +266,7 @@ class UpstreamClient:
         """
         url = f"{self.upstream.url}/{quote(path)}"
         for _ in range(_REDIRECTS + 1):
-            with self._client.stream("GET", url, headers=self._headers(url)) as response:
+            with self._client.stream(method, url, headers=self._headers(url)) as response:
                 if response.status_code not in _MOVED:
                     yield response
                     return

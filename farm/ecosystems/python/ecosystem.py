@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 from farm.ecosystems.python import basis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from farm.config import Settings
     from farm.ecosystems.base import StepContext
+    from farm.model.base import BlobRef
     from farm.model.build import Artifact, BuildResult, FileNote, ImageIdentity, TestReport
-    from farm.model.lock import Lock, LockedFile
-    from farm.model.plan import ArchivePin, BuildPlan
+    from farm.model.lock import Lock, LockedFile, LockedName
+    from farm.model.outcome import OutcomeFile
+    from farm.model.plan import ArchivePin, BuildPlan, Target
+    from farm.model.release import Release
     from farm.model.source import SourceSnapshot
 
 __all__ = ["ECOSYSTEM", "PythonEcosystem"]
@@ -38,6 +41,18 @@ class PythonEcosystem:
 
         return fetch_sdist(pin, target, settings)
 
+    def releases(self, pin: ArchivePin, settings: Settings) -> tuple[Release, ...]:
+        """Return the versions that the index lists."""
+        from farm.ecosystems.python.releases import releases
+
+        return releases(pin, settings)
+
+    def release(self, pin: ArchivePin, settings: Settings) -> Release | None:
+        """Return what the index says of one archive."""
+        from farm.ecosystems.python.releases import release
+
+        return release(pin, settings)
+
     def resolve(self, plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lock:
         """Make the lock."""
         from farm.ecosystems.python.lock import make_lock
@@ -54,6 +69,19 @@ class PythonEcosystem:
         from farm.ecosystems.python.locate import fetch_locked
 
         yield lambda file, target: fetch_locked(file, target, settings, own_index)
+
+    def choose(self, file: LockedName, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
+        """Choose the wheel that an installer would."""
+        from farm.ecosystems.python.stand_in import choose
+
+        return choose(file, results, target)
+
+    def adopt(self, file: LockedFile, result: OutcomeFile, read: Callable[[BlobRef], Path]) -> LockedFile:
+        """Take the wheel, under its own name."""
+        del read
+        blob = result.blob
+        update = {"filename": result.filename, "sha256": blob.sha256, "size": blob.size, "origin": "farm"}
+        return file.model_copy(update=update)
 
     def build(self, plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: StepContext) -> BuildResult:
         """Build the wheel."""

@@ -1,7 +1,8 @@
-"""The finish step: platform tag, embedded documents, canonical archive."""
+"""The finish step: platform tag, embedded documents, canonical archive, build number."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.tags import parse_tag
@@ -12,12 +13,14 @@ from farm.ecosystems.python.environment import base_environment
 from farm.ecosystems.python.guards import guard_wheel
 from farm.ecosystems.python.inspect import only_wheel
 from farm.ecosystems.python.layout import OUT, SYSTEM_PATH, TOOLS, TOOLS_PYTHON
+from farm.ecosystems.python.numbers import build_number, published_numbers, wheel_file_with, with_number
 from farm.ecosystems.python.run import run
 from farm.ecosystems.python.sboms import components, normalise
 from farm.ecosystems.python.wheel import COMPRESSOR, differences, write_canonical
 from farm.ecosystems.run import failure, last_words, stage
 from farm.errors import GuardError, PlatformTagError
-from farm.model.build import Artifact, FileNote
+from farm.model.base import sha256_file
+from farm.model.build import Artifact, FileNote, Unnumbered
 from farm.sandbox.base import Mount, Step
 
 if TYPE_CHECKING:
@@ -48,7 +51,8 @@ def finish_wheel(
     Raises:
         PlatformTagError: auditwheel refuses it.
         GuardError, UnsafeArchiveError: it is not what the recipe says, before or after.
-        Whatever the sandbox raises.
+        VerificationError: what is published of the version is not farm's.
+        Whatever the sandbox, and reading what is published, raises.
     """
     raw = only_wheel(plan, result)
     folder = ctx.work / "raw"
@@ -70,12 +74,25 @@ def finish_wheel(
         notes.append(FileNote(name="platform-tag", value=" ".join(facts.tags)))
     # Older backends spell names as the project does; the signer signs the normal form alone.
     path = path.rename(path.with_name(_normal_form(path.name)))
-    target = ctx.work / "finished" / path.name
-    target.parent.mkdir()
-    artifact = _describe(raw, path, facts, tuple(notes), ctx.vault)
-    artifact = _write(artifact, path, facts, target, embed=embed, epoch=epoch)
+    described = _describe(raw, path, facts, tuple(notes), ctx.vault)
+    finished = ctx.work / "finished"
+    finished.mkdir()
+
+    @cache
+    def candidate(number: int) -> Artifact:
+        return _write(described, path, facts, finished, number=number, embed=embed, epoch=epoch)
+
+    published = published_numbers(ctx.published(), path.name)
+    number = build_number(published, lambda number: candidate(number).blob.sha256)
+    artifact = candidate(number)
+    if number:
+        plain = candidate(0)
+        artifact = artifact.model_copy(
+            update={"unnumbered": Unnumbered(filename=plain.filename, sha256=plain.blob.sha256)}
+        )
     # What is published is held to the same rules as what was built, with its final name and content.
-    guard_wheel(target, plan, finished=bool(facts.native))
+    target = finished / artifact.filename
+    guard_wheel(target, plan, finished=bool(facts.native), number=number)
     return (artifact.model_copy(update={"blob": ctx.vault.put_file(target)}),)
 
 
@@ -131,12 +148,18 @@ def _write(
     artifact: Artifact,
     path: Path,
     facts: WheelFacts,
-    target: Path,
+    folder: Path,
     *,
+    number: int,
     embed: Callable[[Artifact], Mapping[str, bytes]],
     epoch: int,
 ) -> Artifact:
-    """Write the wheel at `path` to `target`, canonically and with its documents, and return what is now known of it."""
+    """Write the wheel at `path` into `folder`, canonically, with its documents and its number in name and WHEEL.
+
+    Returns:
+        What is now known of it; its bytes are not in the vault yet.
+    """
+    target = folder / with_number(path.name, number)
     sboms = f"{facts.dist_info}/sboms/"
     with path.open("rb") as file:
         found = {
@@ -146,17 +169,20 @@ def _write(
         }
         grafted = {(note.name, note.value) for data in found.values() for note in components(data)}
         contents = tuple(FileNote(name=name, value=value) for name, value in sorted(grafted))
-        artifact = artifact.model_copy(update={"contents": contents})
+        notes = (*artifact.notes, *((FileNote(name="build-number", value=str(number)),) if number else ()))
+        artifact = artifact.model_copy(update={"filename": target.name, "contents": contents, "notes": notes})
         ours = {f"{sboms}{name}": data for name, data in embed(artifact).items()}
         if clash := sorted(ours.keys() & found.keys()):
             raise GuardError(f"{path.name} holds {clash[0]} already: the name is farm's")
+        wheel = f"{facts.dist_info}/WHEEL"
+        stated = read_all(file, next(entry for entry in facts.entries if entry.name == wheel), path.name)
         write_canonical(
             file,
             facts.entries,
             target,
             dist_info=facts.dist_info,
             epoch=epoch,
-            replaced={**found, **ours},
+            replaced={**found, **ours, wheel: wheel_file_with(stated, number)},
             label=path.name,
         )
-    return artifact
+    return artifact.model_copy(update={"blob": sha256_file(target)})

@@ -14,12 +14,13 @@ from email.policy import compat32
 from typing import TYPE_CHECKING
 
 from packaging.tags import Tag, parse_tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from farm.ecosystems.python.archive import Entry, read_all, read_directory, stream
 from farm.ecosystems.python.binaries import HEAD, binary_kind, elf_fits
 from farm.ecosystems.python.metadata import CoreMetadata, check_identity, read_metadata
+from farm.ecosystems.python.numbers import number_of
 from farm.ecosystems.python.record import encode_digest, read_record
 from farm.ecosystems.python.target import machine, supported_tags
 from farm.errors import GuardError
@@ -62,7 +63,9 @@ class WheelFacts:
     """Paths of .pth files: code that runs at every start of the interpreter."""
 
 
-def guard_wheel(path: Path, plan: BuildPlan, *, filename: str = "", finished: bool = False) -> WheelFacts:
+def guard_wheel(
+    path: Path, plan: BuildPlan, *, filename: str = "", finished: bool = False, number: int = 0
+) -> WheelFacts:
     """Check the wheel at `path`.
 
     Args:
@@ -70,13 +73,14 @@ def guard_wheel(path: Path, plan: BuildPlan, *, filename: str = "", finished: bo
         plan: what it must be.
         filename: its name, where `path` has another.
         finished: it has been through the finish step, so that its platform tag is the final one.
+        number: the build number that the finish step has given it; a backend gives none.
 
     Raises:
         UnsafeArchiveError: a zip that is not safe to read or unpack.
         GuardError: a wheel that is not what the recipe says or that contradicts itself.
     """
     label = filename or path.name
-    name, version, tags = _parse_filename(label)
+    name, version, tags = _parse_filename(label, number)
     with path.open("rb") as file:
         entries = read_directory(file, label)
         by_name = {entry.name: entry for entry in entries}
@@ -85,7 +89,7 @@ def guard_wheel(path: Path, plan: BuildPlan, *, filename: str = "", finished: bo
         metadata = read_metadata(metadata_bytes, label)
         _check_names(plan, name, version, metadata, label)
         wheel = read_all(file, _needed(by_name, f"{dist_info}/WHEEL", label), label, _MAX_WHEEL_FILE)
-        pure = _check_wheel_file(wheel, tags, label)
+        pure = _check_wheel_file(wheel, tags, number, label)
         _check_paths(entries, dist_info, label)
         binaries = _check_contents(file, entries, dist_info, label)
     native = tuple(sorted(path for path, (kind, _) in binaries.items() if kind == "ELF"))
@@ -108,15 +112,25 @@ def guard_wheel(path: Path, plan: BuildPlan, *, filename: str = "", finished: bo
 
 def tags_of(filename: str) -> frozenset[Tag]:
     """Return the tags in a wheel's filename; raises GuardError."""
-    return _parse_filename(filename)[2]
+    return _parse_filename(filename, 0)[2]
 
 
-def _parse_filename(filename: str) -> tuple[str, Version, frozenset[Tag]]:
+def _parse_filename(filename: str, number: int) -> tuple[str, Version, frozenset[Tag]]:
     try:
-        name, version, _, tags = parse_wheel_filename(filename)
-    except InvalidWheelFilename as error:
-        raise GuardError(f"{filename!r} is no wheel filename: {error}") from error
+        name, version, build, tags = parse_wheel_filename(filename)
+        found = number_of(filename)
+    except ValueError as error:
+        raise GuardError(f"{filename!r} is no wheel filename of farm's: {error}") from error
+    if found != number:
+        raise _numbered(filename, f"{build[0]}{build[1]}" if build else "none", number)
     return name, version, tags
+
+
+def _numbered(label: str, found: str, number: int) -> GuardError:
+    return GuardError(
+        f"{label}: its build number is {found}, not {number or 'none'}",
+        remedy="Farm numbers the builds of a version itself: take the build tag out of build.config_settings.",
+    )
 
 
 def _dist_info(entries: tuple[Entry, ...], name: str, version: Version, label: str) -> str:
@@ -148,7 +162,7 @@ def _check_names(plan: BuildPlan, name: str, version: Version, metadata: CoreMet
         raise GuardError(f"{label}: METADATA says {metadata.name} {metadata.version}")
 
 
-def _check_wheel_file(data: bytes, tags: frozenset[Tag], label: str) -> bool:
+def _check_wheel_file(data: bytes, tags: frozenset[Tag], number: int, label: str) -> bool:
     """Hold WHEEL against the filename and return Root-Is-Purelib."""
     message = BytesParser(policy=compat32).parsebytes(data, headersonly=True)
     version = str(message.get("Wheel-Version", ""))
@@ -158,6 +172,9 @@ def _check_wheel_file(data: bytes, tags: frozenset[Tag], label: str) -> bool:
     if stated != tags:
         listed = ", ".join(sorted(map(str, stated))) or "none"
         raise GuardError(f"{label}: the tags in WHEEL are not those of the filename: {listed}")
+    builds = [str(value).strip() for value in message.get_all("Build", [])]
+    if builds != ([str(number)] if number else []):
+        raise _numbered(label, f"{', '.join(builds) or 'none'} in WHEEL", number)
     words = [str(value).strip().lower() for value in message.get_all("Root-Is-Purelib", [])]
     if words not in (["true"], ["false"]):
         raise GuardError(f"{label}: WHEEL does not say once whether Root-Is-Purelib")

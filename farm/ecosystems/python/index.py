@@ -12,6 +12,7 @@ import netrc
 import time
 import warnings
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -32,6 +33,7 @@ from farm.net import DIRECT, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
@@ -57,6 +59,10 @@ class IndexFile:
     version: str
     kind: str
     """`wheel`, `sdist` or another word of the index, empty when the name cannot be read."""
+    upload_time: str = ""
+    """When it was uploaded (PEP 700): RFC 3339, UTC, whole seconds; empty when the page does not say."""
+    yanked: bool = False
+    """Whether its publisher withdrew it (PEP 592)."""
 
 
 def upstream_config(settings: Settings) -> IndexConfig:
@@ -154,6 +160,8 @@ class IndexClient:
                 size=p.size,
                 version=p.version or "",
                 kind=p.package_type or "",
+                upload_time=_rfc3339(p.upload_time),
+                yanked=p.is_yanked,
             )
             for p in page.packages
             # A yanked file can still be fetched: a lock names it by digest.
@@ -224,6 +232,13 @@ class IndexClient:
                     raise InputUnavailableError(f"the index does not answer: {_words(error)}") from error
                 time.sleep(0.3 * attempt)
         raise AssertionError(url)  # pragma: no cover - the loop returns or raises
+
+
+def _rfc3339(time: datetime | None) -> str:
+    """Return a time of PEP 700, which are UTC; one that does not say of which zone it is says nothing."""
+    if time is None or time.tzinfo is None:
+        return ""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _capped(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from farm.ecosystems.python.embedded import embedded_documents
 from farm.ecosystems.python.naming import NAMING
+from farm.ecosystems.python.numbers import number_of
 from farm.errors import SigningRefusedError
 from farm.model.language import ArchiveKind, ArchiveName, Language
 
@@ -41,20 +42,24 @@ def _sdist(text: str, version: str) -> ArchiveName:
 
 
 def _release(plan: BuildPlan, filename: str) -> str:
-    """Demand that a file name (PEP 427) is one of the plan's own package, version and target."""
+    """Demand that a file name (PEP 427) is one of the plan's own package, version and target.
+
+    The build number is not part of the release: a run signs one of the wheels that differ in it, and no second one.
+    """
     package = plan.package
     try:
-        name, version, build, tags = parse_wheel_filename(filename)
+        name, version, _, tags = parse_wheel_filename(filename)
+        number = number_of(filename)
         expected = Version(package.version)
-    except (InvalidWheelFilename, InvalidVersion) as error:
+    except ValueError as error:
         raise SigningRefusedError(f"{filename!r} is not the name of a wheel: {error}") from error
     if "/" in filename or not filename.isascii() or not filename.isprintable() or len(filename) > _MAX_FILENAME:
         raise SigningRefusedError(f"{filename!r} is not the name of a wheel")
     if name != canonicalize_name(package.name) or version != expected:
         raise SigningRefusedError(f"{filename} is not a file of {package}, which this run builds")
-    # Other spellings and build numbers are further files of the same release: installers would choose between them.
-    stem = f"{name.replace('-', '_')}-{version}-"
-    if build or not filename.startswith(stem):
+    # Other spellings are further files of the same release: installers would choose between them.
+    stem = f"{name.replace('-', '_')}-{version}-" + (f"{number}-" if number else "")
+    if not filename.startswith(stem):
         raise SigningRefusedError(f"{filename} is not spelled in normal form: {stem}…")
     _check_tags(plan.target, tags, filename)
     return f"{name} {canonicalize_version(version)} {' '.join(sorted(map(str, tags)))}"

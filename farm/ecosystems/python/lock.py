@@ -121,7 +121,14 @@ def _build_rounds(backend: Backend, indexes: Indexes, fetcher: Fetcher) -> _Buil
     static = parse_requirements(build_requires(source, plan.source.subdirectory), "[build-system].requires")
 
     def choose(requirements: Sequence[str]) -> tuple[Pin, ...]:
-        return resolve(requirements, target=plan.target, indexes=indexes, work=work, constraints=constraints)
+        return resolve(
+            requirements,
+            target=plan.target,
+            indexes=indexes,
+            work=work,
+            constraints=constraints,
+            preferred=backend.ctx.preferred,
+        )
 
     first = pins = choose(static)
     dynamic: tuple[str, ...] = ()
@@ -151,6 +158,7 @@ def _test_rounds(plan: BuildPlan, ctx: StepContext, indexes: Indexes, runtime: t
             work=ctx.work,
             constraints=constraints,
             exclude=[canonicalize_name(plan.package.name)],
+            preferred=ctx.preferred,
         )
 
     pins = choose(sorted({*runtime, *test}))

@@ -13,7 +13,8 @@ from farm.model.language import Naming
 
 __all__ = ["NAMING"]
 
-_PYTHON_TAGS = re.compile(r"[A-Za-z0-9_.]+-[A-Za-z0-9_.]+-[A-Za-z0-9_.]+")
+_PART = r"(?:[A-Za-z0-9_.]|\{interpreter\})+"
+_PYTHON_TAGS = re.compile(rf"{_PART}-{_PART}-[A-Za-z0-9_.]+")
 
 
 def _python_name(text: str) -> str:
@@ -66,6 +67,15 @@ def _python_is_pinned(text: str) -> bool:
     return any(s.operator in {"==", "==="} and "*" not in s.version for s in _requirement(text).specifier)
 
 
+def _one_image(tags: str) -> str:
+    if tags.endswith("-none-any"):
+        return f"a pure wheel ({tags}) is the same for every interpreter, so it is built in one image"
+    if "{interpreter}" not in tags:
+        said = f"the tags {tags} are of one of them" if tags else "without tags nobody notices when it comes out pure"
+        return f"{said}; a native package says '{{interpreter}}-{{interpreter}}-linux'"
+    return ""
+
+
 NAMING = Naming(
     name=_python_name,
     folder=_python_name,
@@ -75,6 +85,7 @@ NAMING = Naming(
     requirement=_python_requirement,
     is_pinned=_python_is_pinned,
     tags=lambda text: _PYTHON_TAGS.fullmatch(text) is not None,
+    one_image=_one_image,
     tags_example="py3-none-any or cp311-cp311-linux",
     tags_missing="without build.tags nobody notices when a native package comes out pure",
 )

@@ -6,12 +6,14 @@ project is the only one asked for it: a version uploaded upstream cannot displac
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from packaging.tags import Tag
+    from packaging.utils import BuildTag
 
     from farm.model.plan import Target
 
@@ -40,6 +43,7 @@ _KEPT_UV_VARIABLES = frozenset(
     {"UV_CACHE_DIR", "UV_HTTP_TIMEOUT", "UV_INSECURE_HOST", "UV_KEYRING_PROVIDER", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"}
 )
 """Variables of the user's that say how to reach an index; all others of uv could change what is chosen."""
+_NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 
 
@@ -96,6 +100,7 @@ def resolve(
     work: Path,
     constraints: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    preferred: Mapping[str, Sequence[str]] = _NOTHING,
 ) -> tuple[Pin, ...]:
     """Choose exactly one wheel for every project in the closure of `requirements`, for `target`.
 
@@ -106,6 +111,8 @@ def resolve(
         work: scratch folder for the files that uv reads.
         constraints: requirements that bound versions without asking for the project.
         exclude: projects that are left out of the closure (the one that is being built).
+        preferred: project → versions that are taken before others, the newest first, where the requirements and the
+            index allow one of them; otherwise they change nothing.
 
     Raises:
         ResolutionError: no solution in wheels; the resolver's words are in the message.
@@ -124,8 +131,8 @@ def resolve(
         "--color", "never", "--quiet", "--no-python-downloads", "--no-sources",
         "--python-version", python_version(target), "--python-platform", resolver_platform(target),
     ]  # fmt: skip
-    # uv would keep the versions of an earlier output.
-    (work / "pylock.toml").unlink(missing_ok=True)
+    # uv keeps the versions of an earlier output where it can: that is how it is told what to prefer.
+    (work / "pylock.toml").write_text(_preferences(preferred), encoding="utf-8")
     try:
         done = subprocess.run(
             argv,
@@ -148,6 +155,19 @@ def resolve(
     return _read_pylock((work / "pylock.toml").read_text(encoding="utf-8"), supported_tags(target))
 
 
+def _preferences(preferred: Mapping[str, Sequence[str]]) -> str:
+    """Return a pylock.toml (PEP 751) that names the preferred versions, and no files: uv looks those up itself.
+
+    Of several versions of one project uv takes the newest that the requirements allow.
+    """
+    packages = [
+        f"{{ name = {json.dumps(name)}, version = {json.dumps(version)} }},\n"
+        for name, versions in sorted(preferred.items())
+        for version in versions
+    ]
+    return f'lock-version = "1.0"\ncreated-by = "farm"\npackages = [\n{"".join(packages)}]\n'
+
+
 def _environment(host: Mapping[str, str], indexes: Indexes) -> dict[str, str]:
     """Return uv's environment: the host's without what could steer the resolution; addresses are not in the arguments.
 
@@ -168,29 +188,32 @@ def _environment(host: Mapping[str, str], indexes: Indexes) -> dict[str, str]:
 
 
 def _read_pylock(text: str, tags: Sequence[Tag]) -> tuple[Pin, ...]:
-    """Read a pylock.toml: the best wheel of each package, sorted by name."""
+    """Read a pylock.toml: the best wheel of each package, of equal ones the highest build number; sorted by name."""
     rank = {tag: position for position, tag in enumerate(tags)}
     data: dict[str, Any] = tomllib.loads(text)
     pins = []
     for package in data.get("packages", []):
         name, version = package["name"], package.get("version", "")
-        candidates = sorted(
+        candidates = [
             (score, _pin(canonicalize_name(name), version, wheel))
             for wheel in package.get("wheels", [])
             if (score := _score(_filename(wheel), rank)) is not None
-        )
+        ]
         if not candidates:
             raise ResolutionError(f"{name} {version} has no wheel for this target")
-        pins.append(candidates[0][1])
+        best = max(score for score, _ in candidates)
+        pins.append(min(pin for score, pin in candidates if score == best))
     return tuple(sorted(pins))
 
 
-def _score(filename: str, rank: Mapping[Tag, int]) -> int | None:
+def _score(filename: str, rank: Mapping[Tag, int]) -> tuple[int, BuildTag] | None:
+    """Return what installers compare wheels of a version by, the best highest: tag, then build number (PEP 427)."""
     try:
-        tags = parse_wheel_filename(filename)[3]
+        _, _, build, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename:
         return None
-    return min((rank[tag] for tag in tags if tag in rank), default=None)
+    best = min((rank[tag] for tag in tags if tag in rank), default=None)
+    return None if best is None else (-best, build)
 
 
 def _pin(name: str, version: str, wheel: Mapping[str, Any]) -> Pin:

@@ -19,7 +19,8 @@ _SETS = frozenset({"components", "dependencies", "dependsOn", "provides", "exter
 def normalise(data: bytes, epoch: int, label: str) -> bytes:
     """Return a JSON SBOM with sorted keys and sets and, for CycloneDX, the build's time; other documents unchanged.
 
-    The time of the run is the one thing that is replaced: every statement about content is kept.
+    What is of the run goes: its time, a random number, which version of a tool wrote the document (the provenance names
+    image and inputs). Every statement about content is kept.
 
     Raises:
         GuardError: JSON that cannot be canonicalised.
@@ -33,6 +34,8 @@ def normalise(data: bytes, epoch: int, label: str) -> bytes:
     metadata = document.get("metadata")
     if isinstance(metadata, dict) and "timestamp" in metadata:
         metadata["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
+    if isinstance(metadata, dict) and "tools" in metadata:
+        metadata["tools"] = _unversioned(metadata["tools"])
     # A random serial number is of the run too; without one the document is valid (CycloneDX 1.6, serialNumber).
     document.pop("serialNumber", None)
     return _canonical(_sorted(document), label)
@@ -57,6 +60,16 @@ def _named(component: Any) -> tuple[str, str] | None:
     if not isinstance(component, dict) or not component.get("name"):
         return None
     return str(component["name"]), str(component.get("version") or "")
+
+
+def _unversioned(tools: Any) -> Any:
+    """Return `metadata.tools` by names alone: a list up to CycloneDX 1.4, an object of lists since."""
+    if isinstance(tools, dict):
+        return {key: _unversioned(value) for key, value in tools.items()}
+    if not isinstance(tools, list):
+        return tools
+    kept = ("type", "vendor", "publisher", "group", "name")
+    return [{k: tool[k] for k in kept if k in tool} if isinstance(tool, dict) else tool for tool in tools]
 
 
 def _sorted(value: Any) -> Any:

@@ -76,7 +76,7 @@ def _read_records(rt: Runtime, ledger: Ledger, tell: Callable[[str], None]) -> t
         except BlobCorruptError:
             return _LOST_RECORD
 
-    for (kind, key), data in each(read, rt.vault.records()):
+    for (kind, key), data in each(read, rt.vault.all_records()):
         count += 1
         if isinstance(data, str):
             lost.append(Lost(key=record_key(kind, key), reason=data))

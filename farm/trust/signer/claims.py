@@ -137,7 +137,7 @@ def check_filename(job: JobRecord, filename: str) -> str:
     """Demand that a file name is one of the job's own package, version and target.
 
     Returns:
-        The release that it names: equal for all names that are the same file to an installer.
+        The release that it names: equal for all names of which a run may have one signed only.
 
     Raises:
         SigningRefusedError: it is not.

@@ -113,6 +113,7 @@ class TestImmutable:
         with pytest.raises(ImmutableError, match=r"kit-core/1\.0/kit-core-1\.0") as caught:
             evil.publish(vault, store, tmp_path)
         assert caught.value.details["path"] in {path, evil.place("kit-core", ".jar")}
+        assert "no build numbers" in caught.value.remedy
         assert store.objects == before
 
     @pytest.mark.parametrize("ending", ["-extra.jar", "-sources.jar"])

@@ -142,7 +142,10 @@ def test_a_skip_is_the_plans_own(target: Target) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "demo_pkg-1.0-1-py3-none-any.whl",
+        "demo_pkg-1.0-0-py3-none-any.whl",
+        "demo_pkg-1.0-01-py3-none-any.whl",
+        "demo_pkg-1.0-1a-py3-none-any.whl",
+        "Demo_Pkg-1.0-1-py3-none-any.whl",
         "Demo_Pkg-1.0-py3-none-any.whl",
         "demo.pkg-1.0-py3-none-any.whl",
         "demo_pkg-1.00-py3-none-any.whl",
@@ -200,10 +203,11 @@ def test_two_files_of_one_name_in_one_run(target: Target) -> None:
     assert target.post(token).status_code == 200, "the same bytes again are a retry"
     evil = b"the second"
     size = target.log_size()
-    for name in ("demo_pkg-1.0-py3-none-any.whl", "demo_pkg-1.0.0-py3-none-any.whl"):
+    names = ("demo_pkg-1.0-py3-none-any.whl", "demo_pkg-1.0-1-py3-none-any.whl", "demo_pkg-1.0.0-py3-none-any.whl")
+    for name in names:
         # A token made anew is of the same run.
         for holder in (token, token := target.open()):
             answer = target.post(holder, name=name, data=evil, headers={"x-farm-sha256": sha256_bytes(evil)})
             assert answer.status_code in {403, 409}
-    assert "has had" in answer.json()["error"]
+        assert "has had" in answer.json()["error"]
     assert target.log_size() == size

@@ -112,7 +112,7 @@ def facts_of(package: str) -> SbomFacts:
     return SbomFacts(
         package=PackageId(ecosystem="python", name=package, version="1.0"),
         filename=f"{package}-1.0-py3-none-any.whl",
-        file=None,
+        file=BlobRef(sha256=digest, size=1),
         license="MIT",
         snapshot=SourceSnapshot(
             strength="archive",
@@ -201,7 +201,8 @@ def shelve(
     path = folder / facts.filename
     path.write_bytes(data)
     byproducts = []
-    for kind, document in sidecars(facts, BlobRef(sha256=sha256_bytes(data), size=len(data))).items():
+    file = BlobRef(sha256=sha256_bytes(data), size=len(data))
+    for kind, document in sidecars(facts.model_copy(update={"file": file})).items():
         (folder / f"{facts.filename}{kind.value}").write_bytes(document)
         if named(kind.value):
             blob = BlobRef(sha256=sha256_bytes(document), size=len(document))

@@ -61,7 +61,8 @@ def shelve(farm: Farm, folder: Path, *, without: str = "") -> None:
         path = folder / filename
         path.write_bytes(data)
         listed = []
-        for kind, document in sidecars(own, BlobRef(sha256=sha256_bytes(data), size=len(data))).items():
+        file = BlobRef(sha256=sha256_bytes(data), size=len(data))
+        for kind, document in sidecars(own.model_copy(update={"file": file})).items():
             (folder / f"{filename}{kind.value}").write_bytes(document)
             if kind.value != without:
                 blob = BlobRef(sha256=sha256_bytes(document), size=len(document))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -43,6 +43,39 @@ def test_an_embedded_sbom_says_other_things_than_the_sidecar(resign: Callable[..
         return archive(documents | {CDX: documents[CDX].replace(b"MIT", b"ISC")})
 
     assert resign(make=make).failed() == {"CycloneDX SBOM"}
+
+
+def edited(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    def edit(data: bytes) -> bytes:
+        document = json.loads(data)
+        change(document)
+        return json.dumps(document).encode()
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        (CDX, lambda d: d.update(formulation=[{"bom-ref": "formula"}])),
+        (CDX, lambda d: d.update(vulnerabilities=[])),
+        (CDX, lambda d: d["compositions"].append({"aggregate": "complete", "assemblies": ["pkg:pypi/alpha@1.0"]})),
+        (CDX, lambda d: d["metadata"]["component"].update(hashes=[{"alg": "SHA-256", "content": "a" * 64}])),
+        (CDX, lambda d: d["metadata"]["component"]["externalReferences"].clear()),
+        (CDX, lambda d: d.update(serialNumber="urn:uuid:00000000-0000-4000-8000-000000000001")),
+        (SPDX, lambda d: d["packages"].append({"SPDXID": "SPDXRef-Input-x", "name": "innocent"})),
+        (SPDX, lambda d: d["packages"].append({"SPDXID": "SPDXRef-BuilderImage", "name": "innocent"})),
+        (SPDX, lambda d: d["packages"].pop()),
+        (SPDX, lambda d: d["relationships"].append({"relationshipType": "BUILD_TOOL_OF"})),
+        (SPDX, lambda d: d.update(documentNamespace="urn:uuid:00000000-0000-4000-8000-000000000001")),
+    ],
+)
+def test_an_embedded_sbom_says_more_or_less_than_the_sidecar_says_of_the_file(
+    resign: Callable[..., Shelf], name: str, change: Callable[[dict[str, Any]], object]
+) -> None:
+    """Also what the sidecar alone may say: nobody holds it against anything where it is embedded."""
+    shelf = resign(make=lambda documents: archive(documents | {name: edited(change)(documents[name])}))
+    assert shelf.failed() == {"CycloneDX SBOM" if name == CDX else "SPDX SBOM"}
 
 
 def test_an_embedded_sbom_in_two_places(resign: Callable[..., Shelf]) -> None:

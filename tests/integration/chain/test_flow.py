@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.docker, pytest.mark.services]
 
-BEFORE = ["plan", "source", "lock", "reuse"]
+BEFORE = ["plan", "source", "lock", "link", "reuse"]
 STEPS = [*BEFORE, "proof", "inputs", "job", "build", "inspect", "finish", "test", "sign", "publish", "close"]
 PATIENCE = 300.0
 

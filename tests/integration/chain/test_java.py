@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from farm.errors import InputDigestError, InputMissingError, VerificationError
-from farm.model.lock import LockedFile
+from farm.model.lock import LinkedLock, Lock, LockedFile
 from farm.pipeline import steps
 from tests.fixtures_maven_http import Repository, serving
 
@@ -231,6 +231,10 @@ def locked(outcome: dict[str, Any], plan: BuildPlan, **change: Any) -> LockedFil
     return LockedFile.model_validate({**values, **change})
 
 
+def linked(lock: Lock, *files: LockedFile) -> LinkedLock:
+    return LinkedLock.plain(lock.model_copy(update={"files": files}))
+
+
 def test_inputs_that_were_rebuilt_here_come_from_farms_own_repository(home_a: FarmHome, built: dict[str, Any]) -> None:
     rt = home_a.runtime
     plan = steps.plan(rt, REFERENCE)
@@ -239,13 +243,13 @@ def test_inputs_that_were_rebuilt_here_come_from_farms_own_repository(home_a: Fa
     blob = home_a.blob(file.sha256)
     blob.unlink()
     home_a.disk_changed()
-    report = steps.inputs(rt, plan, lock.model_copy(update={"files": (file,)}))
+    report = steps.inputs(rt, plan, linked(lock, file))
     assert (report.total, report.fetched, report.size) == (1, 1, file.size)
     assert sha256(blob.read_bytes()).hexdigest() == file.sha256
 
     other = locked(built, plan, sha256="0" * 64)
     with pytest.raises(InputDigestError, match=file.sha256):
-        steps.inputs(rt, plan, lock.model_copy(update={"files": (other,)}))
+        steps.inputs(rt, plan, linked(lock, other))
 
 
 @pytest.mark.usefixtures("built")
@@ -259,5 +263,5 @@ def test_a_recipe_whose_inputs_are_yet_to_be_rebuilt_says_so(home_a: FarmHome) -
         of_farm = tuple(file for file in lock.files if file.origin == "farm")
         assert [file.filename for file in of_farm] == [file["filename"] for file in files]
         with pytest.raises(InputMissingError, match=of_farm[0].filename) as caught:
-            steps.inputs(rt, plan, lock.model_copy(update={"files": of_farm[:1]}))
+            steps.inputs(rt, plan, linked(lock, of_farm[0]))
         assert "Build the recipe" in caught.value.remedy

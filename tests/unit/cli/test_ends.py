@@ -47,12 +47,31 @@ def _raising(error: BaseException) -> Callable[..., Never]:
 
 def test_lock_check_prints_one_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     change = LockChange(package="python/x@1", path="l.json", files=1, added=("a",), removed=(), same=False)
+    monkeypatch.setattr(locking, "lock_images", lambda *_: ("a",))
     monkeypatch.setattr(locking, "write_recipe_lock", lambda *_, **__: change)
     assert _ends("lock", "python/x", "--check", "--json") == LockStaleError.exit_code
     told = json.loads(capsys.readouterr().out)
     assert (told["error"], told["details"]["added"]) == ("LockStaleError", ["a"])
     assert _ends("lock", "python/x", "--json") == 0
     assert json.loads(capsys.readouterr().out)["added"] == ["a"]
+
+
+def test_lock_of_several_images_prints_a_list(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(_runtime: object, _reference: str, *, image: str, **_: object) -> LockChange:
+        same = image == "a"
+        return LockChange(package="python/x@1", path=image, files=1, added=(), removed=(), same=same)
+
+    monkeypatch.setattr(locking, "lock_images", lambda _runtime, _reference, image: (image,) if image else ("a", "b"))
+    monkeypatch.setattr(locking, "write_recipe_lock", change)
+    assert _ends("lock", "python/x", "--json") == 0
+    assert [told["path"] for told in json.loads(capsys.readouterr().out)] == ["a", "b"]
+    assert _ends("lock", "python/x", "--image", "b", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["path"] == "b"
+    assert _ends("lock", "python/x", "--check", "--json") == LockStaleError.exit_code
+    told = json.loads(capsys.readouterr().out)
+    assert [lock["same"] for lock in told["details"]["locks"]] == [True, False]
 
 
 def test_status_says_in_json_whether_each_service_is_healthy(
@@ -70,7 +89,7 @@ def test_status_says_in_json_whether_each_service_is_healthy(
 def test_ctrl_c_ends_with_130_and_a_word(
     options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(locking, "write_recipe_lock", _raising(KeyboardInterrupt()))
+    monkeypatch.setattr(locking, "lock_images", _raising(KeyboardInterrupt()))
     assert _ends("lock", "python/x", *options) == 130
     said = capsys.readouterr()
     assert said.out == ""
@@ -82,7 +101,7 @@ def test_a_defect_leaves_a_trace_and_with_json_an_object(tmp_path: Path) -> None
     program = (
         "from farm.pipeline import locking; from farm.cli import main\n"
         "def broken(*_, **__): raise ZeroDivisionError('a defect')\n"
-        "locking.write_recipe_lock = broken\n"
+        "locking.lock_images = broken\n"
         "main(['lock', 'python/x', *{options!r}])\n"
     )
 

@@ -13,12 +13,11 @@ from spdx_tools.spdx.parser.json.json_parser import parse_from_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from farm.errors import VerificationError
-from farm.evidence.cyclonedx import cyclonedx
 from farm.evidence.documents import sidecars
 from farm.evidence.facts import read_statement
+from farm.evidence.parts import described_digest
 from farm.evidence.provenance import BuilderClaim, statement
-from farm.evidence.sbom import SbomFormat, without_file_hash
-from farm.evidence.spdx import spdx
+from farm.evidence.sbom import SbomFormat
 from farm.evidence.summary import rows
 from farm.model.base import BlobRef, sha256_bytes
 from farm.model.build import Artifact, BuildResult, FileNote, RawArtifact, TestCounts, TestReport, Usage
@@ -111,9 +110,17 @@ def artifact() -> Artifact:
     )
 
 
+def cyclonedx(facts: SbomFacts) -> bytes:
+    return sidecars(facts)[SbomFormat.CYCLONEDX]
+
+
+def spdx(facts: SbomFacts) -> bytes:
+    return sidecars(facts)[SbomFormat.SPDX]
+
+
 @pytest.fixture
 def facts(job: JobRecord, built: BuildResult, artifact: Artifact) -> SbomFacts:
-    return sbom_facts(job, built, artifact, FILE)
+    return sbom_facts(job, built, artifact)
 
 
 @pytest.fixture
@@ -197,7 +204,7 @@ def test_each_file_of_an_artifact_has_an_address_of_its_own(
     job: JobRecord, built: BuildResult, artifact: Artifact, path: str, purl: str
 ) -> None:
     other = artifact.model_copy(update={"path": path, "filename": path.rpartition("/")[2]})
-    document = json.loads(cyclonedx(sbom_facts(job, built, other, FILE)))
+    document = json.loads(cyclonedx(sbom_facts(job, built, other)))
     assert document["metadata"]["component"]["purl"] == purl
 
 
@@ -225,8 +232,8 @@ def test_documents_are_valid(facts: SbomFacts, tmp_path: Path) -> None:
     path = tmp_path / "x.spdx.json"
     path.write_bytes(spdx(facts))
     assert [m.validation_message for m in validate_full_spdx_document(parse_from_file(str(path)))] == []
-    for kind, document in sidecars(facts, FILE).items():
-        assert without_file_hash(kind, json.loads(document))[1] == FILE.sha256
+    for kind, document in sidecars(facts).items():
+        assert described_digest(kind, json.loads(document)) == FILE.sha256
 
 
 def test_a_thousand_inputs_are_quick_and_in_order(
@@ -234,13 +241,13 @@ def test_a_thousand_inputs_are_quick_and_in_order(
 ) -> None:
     inputs = tuple(locked(number) for number in range(1000))
     start = time.monotonic()
-    made = sidecars(facts.model_copy(update={"inputs": inputs}), FILE)
+    made = sidecars(facts.model_copy(update={"inputs": inputs}))
     said = statement(job.model_copy(update={"inputs": inputs}), result, "x.jar", FILE, builder)
     facts_read = read_statement(said)
     taken = time.monotonic() - start
     assert facts_read.inputs == {"farm": 100, "index": 900}
     assert taken < 10, "0.3 s on the machine where it was written"
-    other = sidecars(facts.model_copy(update={"inputs": inputs[::-1]}), FILE)
+    other = sidecars(facts.model_copy(update={"inputs": inputs[::-1]}))
     assert other == made
     assert all(len(document) < 4 * 1024 * 1024 for document in made.values())
 

@@ -11,28 +11,31 @@ from hypothesis import strategies as st
 from spdx_tools.spdx.parser.json.json_parser import parse_from_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
-from farm.evidence.cyclonedx import cyclonedx
 from farm.evidence.documents import embedded, sidecars
-from farm.evidence.sbom import (
-    MAIN_REF,
-    SbomFormat,
-    declared_license,
-    document_id,
-    embedded_name,
-    without_file_hash,
-)
-from farm.evidence.spdx import spdx
+from farm.evidence.parts import BUILD_COMPOSITION, MAIN_REF, described_digest, embedded_part
+from farm.evidence.sbom import SbomFormat, declared_license, embedded_name
 from farm.model.base import BlobRef
 from farm.model.build import FileNote
+from farm.model.evidence import ComponentFacts, SbomFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from farm.model.evidence import SbomFacts
-
 FILE = BlobRef(sha256="ab" * 32, size=9)
-WRITERS = {SbomFormat.CYCLONEDX: cyclonedx, SbomFormat.SPDX: spdx}
+PLACES = ["embedded", "sidecar"]
+
+
+def written(facts: SbomFacts, kind: SbomFormat, place: str = "sidecar") -> bytes:
+    return sidecars(facts)[kind] if place == "sidecar" else embedded(facts)[embedded_name(kind)]
+
+
+def cyclonedx(facts: SbomFacts) -> bytes:
+    return written(facts, SbomFormat.CYCLONEDX)
+
+
+def spdx(facts: SbomFacts) -> bytes:
+    return written(facts, SbomFormat.SPDX)
 
 
 @pytest.fixture(params=["git_facts", "archive_facts"])
@@ -46,57 +49,100 @@ def parsed(document: bytes) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("file", [None, FILE])
-def test_cyclonedx_is_strictly_valid(facts: SbomFacts, file: BlobRef | None) -> None:
-    document = cyclonedx(facts.model_copy(update={"file": file})).decode()
+@pytest.mark.parametrize("place", PLACES)
+def test_cyclonedx_is_strictly_valid(facts: SbomFacts, place: str) -> None:
+    document = written(facts, SbomFormat.CYCLONEDX, place).decode()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(document) is None
 
 
-@pytest.mark.parametrize("file", [None, FILE])
-def test_spdx_is_valid(facts: SbomFacts, file: BlobRef | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", PLACES)
+def test_spdx_is_valid(facts: SbomFacts, place: str, tmp_path: Path) -> None:
     path = tmp_path / "x.spdx.json"
-    path.write_bytes(spdx(facts.model_copy(update={"file": file})))
+    path.write_bytes(written(facts, SbomFormat.SPDX, place))
     document = parse_from_file(str(path))
     assert [m.validation_message for m in validate_full_spdx_document(document)] == []
 
 
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", list(SbomFormat))
 @pytest.mark.parametrize("name", ["git_facts", "archive_facts"])
 def test_golden(
-    kind: SbomFormat, name: str, request: pytest.FixtureRequest, golden: Callable[[str, str], None]
+    kind: SbomFormat, name: str, place: str, request: pytest.FixtureRequest, golden: Callable[[str, str], None]
 ) -> None:
-    document = WRITERS[kind](request.getfixturevalue(name).model_copy(update={"file": FILE}))
-    golden(f"{name}{kind.value}", document.decode())
+    document = written(request.getfixturevalue(name), kind, place)
+    golden(f"{name}.{place}{kind.value}", document.decode())
 
 
-def test_embedded_and_sidecar_differ_in_the_file_hash_alone(facts: SbomFacts) -> None:
-    inside, beside = embedded(facts), sidecars(facts, FILE)
+def test_what_the_sidecar_alone_says_leads_to_what_is_embedded(facts: SbomFacts) -> None:
+    inside, beside = embedded(facts), sidecars(facts)
     for kind in SbomFormat:
-        bare, found = without_file_hash(kind, parsed(beside[kind]))
-        assert found == FILE.sha256
-        assert bare == parsed(inside[embedded_name(kind)])
-        assert FILE.sha256 not in inside[embedded_name(kind)].decode()
+        assert described_digest(kind, parsed(beside[kind])) == FILE.sha256
+        assert embedded_part(kind, parsed(beside[kind])) == parsed(inside[embedded_name(kind)])
 
 
-def test_embedded_never_holds_a_hash_even_when_it_is_known(facts: SbomFacts) -> None:
-    assert embedded(facts.model_copy(update={"file": FILE})) == embedded(facts)
+def built_otherwise(facts: SbomFacts) -> SbomFacts:
+    """The same component, from the same source, with nothing else the same."""
+    first = facts.inputs[0]
+    image = {"name": "other", "image_id": f"sha256:{'e' * 64}", "digest": "e" * 64, "layers": ("sha256:" + "e" * 64,)}
+    return facts.model_copy(
+        update={
+            "file": BlobRef(sha256="cd" * 32, size=10),
+            "image": facts.image.model_copy(update={**image, "packages": None, "base": "elsewhere"}),
+            "inputs": (first.model_copy(update={"sha256": "f" * 64, "origin": "farm"}), *facts.inputs[2:]),
+            "environment": {"TZ": "UTC", "NEW": "1"},
+            "commands": (("patch", "x"), *facts.commands),
+            "rules": "rules-99",
+            "snapshot": facts.snapshot.model_copy(update={"archive": BlobRef(sha256="f" * 64, size=1)}),
+        }
+    )
 
 
-def test_documents_do_not_hang_on_what_is_only_known_after_finishing(facts: SbomFacts) -> None:
-    assert document_id(facts) == document_id(facts.model_copy(update={"file": FILE}))
+def test_what_is_embedded_hangs_on_nothing_that_it_was_built_with(facts: SbomFacts) -> None:
+    other = built_otherwise(facts)
+    assert embedded(other) == embedded(facts)
+    for kind in SbomFormat:
+        assert sidecars(other)[kind] != sidecars(facts)[kind]
 
 
-def test_another_input_is_another_document(facts: SbomFacts) -> None:
-    assert document_id(facts) != document_id(facts.model_copy(update={"inputs": facts.inputs[1:]}))
+def test_what_is_embedded_names_nothing_that_it_was_built_with(facts: SbomFacts) -> None:
+    """Stated apart from the writers: whatever only `SbomFacts` has is in no embedded document."""
+    told = SbomFacts.model_fields.keys() - ComponentFacts.model_fields.keys()
+    assert told == {"file", "image", "inputs", "environment", "commands", "rules"}
+    words = [facts.file.sha256, facts.image.digest, facts.image.name, facts.rules, "SOURCE_DATE_EPOCH", "--outdir"]
+    words += [word for file in facts.inputs for word in (file.sha256, file.filename, file.purl)]
+    inside, beside = embedded(facts), sidecars(facts)
+    for kind in SbomFormat:
+        text = inside[embedded_name(kind)].decode()
+        assert [word for word in words if word in text] == []
+        assert facts.file.sha256 in beside[kind].decode()
 
 
-def test_how_this_host_calls_the_image_is_not_in_the_documents(facts: SbomFacts) -> None:
-    image = facts.image.model_copy(update={"image_id": "sha256:" + "e" * 64, "definition": "e" * 64})
-    assert embedded(facts.model_copy(update={"image": image})) == embedded(facts)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"license": "MIT"},
+        {"summary": "another"},
+        {"requires_dist": ("other",)},
+        {"contents": (FileNote(name="other", value="1"),)},
+        {"filename": "sample_lib-1.4.2-1-cp311-cp311-manylinux_2_17_x86_64.whl"},
+    ],
+)
+def test_another_component_is_another_document(facts: SbomFacts, change: dict[str, object]) -> None:
+    one, other = embedded(facts), embedded(facts.model_copy(update=change))
+    for kind in SbomFormat:
+        first, second = parsed(one[embedded_name(kind)]), parsed(other[embedded_name(kind)])
+        assert first[kind.identity] != second[kind.identity]
+
+
+def test_every_document_has_an_identity_of_its_own(facts: SbomFacts) -> None:
+    documents = [written(f, kind, place) for f in (facts, built_otherwise(facts)) for kind in SbomFormat
+                 for place in PLACES]  # fmt: skip
+    identities = [parsed(d).get("serialNumber") or parsed(d)["documentNamespace"] for d in documents]
+    assert len(set(identities)) == 6, "the embedded ones are the same, whatever they were built with"
 
 
 def test_cyclonedx_says_what_was_built_how_and_from_what(git_facts: SbomFacts) -> None:
-    document = parsed(cyclonedx(git_facts.model_copy(update={"file": FILE})))
+    document = parsed(cyclonedx(git_facts))
     main = document["metadata"]["component"]
     assert main["purl"] == "pkg:pypi/sample-lib@1.4.2"
     assert main["supplier"]["name"] == "farm"
@@ -183,19 +229,54 @@ def test_order_of_facts_does_not_matter_and_any_text_stays_valid(git_facts: Sbom
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(cyclonedx(facts).decode()) is None
 
 
+CDX, SPDX = SbomFormat.CYCLONEDX, SbomFormat.SPDX
+
+
 @pytest.mark.parametrize(
     ("kind", "path", "value"),
     [
-        (SbomFormat.CYCLONEDX, "metadata", []),
-        (SbomFormat.CYCLONEDX, "metadata", {"component": 3}),
-        (SbomFormat.CYCLONEDX, "metadata", {"component": {"hashes": [{"alg": "MD5", "content": "x"}]}}),
-        (SbomFormat.CYCLONEDX, "metadata", {"component": {"hashes": 7}}),
-        (SbomFormat.SPDX, "packages", {}),
-        (SbomFormat.SPDX, "packages", []),
-        (SbomFormat.SPDX, "packages", [{"SPDXID": MAIN_REF}, {"SPDXID": MAIN_REF}]),
-        (SbomFormat.SPDX, "packages", [{"SPDXID": MAIN_REF, "checksums": [{}, {}]}]),
+        (CDX, "metadata", []),
+        (CDX, "metadata", {"component": 3}),
+        (CDX, "compositions", 7),
+        (CDX, "compositions", []),
+        (CDX, "compositions", [{"bom-ref": BUILD_COMPOSITION}, {"bom-ref": BUILD_COMPOSITION}]),
+        (CDX, "components", float("nan")),
+        (CDX, "components", 2**60),
+        (CDX, "components", "\ud800"),
+        (SPDX, "packages", {}),
+        (SPDX, "packages", []),
+        (SPDX, "packages", [3]),
+        (SPDX, "packages", [{"SPDXID": MAIN_REF}, {"SPDXID": MAIN_REF}]),
+        (SPDX, "relationships", None),
+        (SPDX, "name", float("inf")),
     ],
 )
-def test_documents_of_another_shape_are_refused(kind: SbomFormat, path: str, value: object) -> None:
-    with pytest.raises(ValueError, match=r"no object|no list|not one"):
-        without_file_hash(kind, {path: value})
+def test_sidecars_of_another_shape_are_refused(
+    kind: SbomFormat, path: str, value: object, git_facts: SbomFacts
+) -> None:
+    document = parsed(written(git_facts, kind))
+    with pytest.raises(ValueError):  # noqa: PT011 - what fits no shape has no one message
+        embedded_part(kind, document | {path: value})
+
+
+def test_a_sidecar_that_is_nested_without_end_is_refused(git_facts: SbomFacts) -> None:
+    deep: object = []
+    for _ in range(5000):
+        deep = [deep]
+    for kind in SbomFormat:
+        with pytest.raises(ValueError, match="nested too deeply"):
+            embedded_part(kind, parsed(written(git_facts, kind)) | {"name": deep})
+
+
+@pytest.mark.parametrize(
+    ("kind", "document"),
+    [
+        (CDX, {"metadata": {"component": {"hashes": [{"alg": "MD5", "content": "x"}]}}}),
+        (CDX, {"metadata": {"component": {"hashes": 7}}}),
+        (SPDX, {"packages": [{"SPDXID": MAIN_REF, "checksums": [{}, {}]}]}),
+        (SPDX, {"packages": [{"SPDXID": MAIN_REF, "checksums": [{"algorithm": "SHA1", "checksumValue": "x"}]}]}),
+    ],
+)
+def test_a_digest_of_another_kind_is_refused(kind: SbomFormat, document: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not one SHA"):
+        described_digest(kind, document)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
@@ -21,6 +22,9 @@ DATA = Path(__file__).resolve().parents[2] / "data" / "trust"
 RUN = "b3c5b3d2-0000-4000-8000-000000000001"
 
 
+JOB = SimpleNamespace(record="record")
+
+
 class _Calls:
     """Runs no step, notes its name; one of them can fail."""
 
@@ -36,7 +40,7 @@ class _Calls:
         self.values = values
         if name == self._fails:
             raise BuildFailedError(f"{name} failed")
-        return cast("T", {"reuse": None, "proof": self.proven}.get(name, name))
+        return cast("T", {"reuse": None, "proof": self.proven, "job": JOB}.get(name, name))
 
 
 @pytest.mark.parametrize("fails", ["build", "inspect", "finish", "test", "sign", "publish"])
@@ -47,7 +51,7 @@ def test_the_job_is_closed_when_a_later_step_fails(fails: str) -> None:
     assert call.names[-2:] == [fails, "close"]
 
 
-@pytest.mark.parametrize("fails", ["plan", "source", "lock", "reuse", "proof", "inputs", "job"])
+@pytest.mark.parametrize("fails", ["plan", "source", "lock", "link", "reuse", "proof", "inputs", "job"])
 def test_what_was_not_opened_is_not_closed(fails: str) -> None:
     call = _Calls(fails)
     with pytest.raises(BuildFailedError):
@@ -83,7 +87,7 @@ def test_the_source_is_proven_before_anything_uses_it() -> None:
     call = _Calls("inputs")
     with pytest.raises(BuildFailedError):
         build_package("python/x", run=RunIdentity.new(RUN), call=call)
-    assert call.names == ["plan", "source", "lock", "reuse", "proof", "inputs"]
+    assert call.names == ["plan", "source", "lock", "link", "reuse", "proof", "inputs"]
 
 
 def test_what_the_proof_gives_is_built_instead_of_what_the_record_says() -> None:
@@ -91,7 +95,7 @@ def test_what_the_proof_gives_is_built_instead_of_what_the_record_says() -> None
     call.proven = "honest"
     with pytest.raises(BuildFailedError):
         build_package("python/x", run=RunIdentity.new(RUN), call=call, force=True)
-    assert call.names[:5] == ["plan", "source", "lock", "proof", "lock"]
+    assert call.names[:7] == ["plan", "source", "lock", "link", "proof", "lock", "link"]
     call = _Calls("job")
     call.proven = "honest"
     with pytest.raises(BuildFailedError):

@@ -13,7 +13,7 @@ import pytest
 from farm.config import Settings
 from farm.errors import BlobCorruptError, InputMissingError
 from farm.model.base import sha256_bytes
-from farm.model.lock import Lock, LockedFile
+from farm.model.lock import LinkedLock, Lock, LockedFile
 from farm.pipeline import steps
 from farm.store.cache import BlobCache
 from tests.fixtures_source import MemoryVault
@@ -71,7 +71,7 @@ class Bench:
         )  # fmt: skip
         plan: Any = SimpleNamespace(package=SimpleNamespace(ecosystem="any"))
         lock = Lock(package="p", target="t", image="i", basis="0" * 64, requirements={}, files=files)
-        return steps.inputs(runtime, plan, lock)
+        return steps.inputs(runtime, plan, LinkedLock.plain(lock))
 
     def cached(self) -> set[bytes]:
         return {path.read_bytes() for path in (self.folder / "cache").rglob("*") if path.is_file()}

@@ -48,7 +48,9 @@ def put(request: pytest.FixtureRequest, tmp_path: Path) -> Put:
 
 
 def outcome_of(package: PackageId, blobs: Mapping[str, BlobRef]) -> Outcome:
-    files = tuple(OutcomeFile(filename=n, blob=b, raw_sha256="0" * 64) for n, b in blobs.items())
+    files = tuple(
+        OutcomeFile(filename=n, blob=b, raw_sha256="0" * 64, signature=b, provenance=b) for n, b in blobs.items()
+    )
     fields: dict[str, Any] = {"package": str(package), "files": files}  # nothing else is looked at
     return Outcome.model_construct(**fields)
 
@@ -87,3 +89,18 @@ def test_other_bytes_than_the_known_ones_are_built_again(put: Put, monkeypatch: 
     name, blob = next(iter(record.blobs.items()))
     other = {**record.blobs, name: blob.model_copy(update={"sha256": "1" * 64})}
     assert reuse(put, monkeypatch, outcome_of(package, other)) is None
+
+
+def test_what_a_later_build_superseded_is_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes back with a number above, where installers take it."""
+    put = store, package, record = python(tmp_path)
+    known = outcome_of(package, record.blobs)
+    vault = S3Vault(MemoryStore())
+    path, metadata = make_wheel(tmp_path, payload="VALUE = 2\n")
+    later = path.rename(path.with_name(path.name.replace("-py3-", "-1-py3-")))
+    done = publish(
+        publication_of(vault, (later, metadata)), layout=LAYOUT, vault=vault, store=store, gate=FixedGate(),
+        run_dir=tmp_path, work=tmp_path,
+    )  # fmt: skip
+    assert reuse(put, monkeypatch, known) is None
+    assert reuse(put, monkeypatch, outcome_of(package, done.files[0].blobs)) is not None

@@ -132,6 +132,15 @@ def test_pylock_takes_the_best_wheel_of_the_target() -> None:
     wheels = ", ".join(wheel(name, str(number)) for number, name in enumerate(names))
     (pin,) = _read_pylock(f'[[packages]]\nname = "A"\nversion = "1"\nwheels = [{wheels}]', supported_tags(TARGET))
     assert (pin.name, pin.filename, pin.sha256) == ("a", names[1], "1" * 64)
+    # Of equal tags the highest number, compared as one; a better tag comes before any number.
+    for other, best in (("a-1-9-T", "a-1-10-T"), ("a-1-T", "a-1-1-T"), ("a-1-99-py3-none-any", "a-1-T")):
+        pair = [f"{name.replace('T', 'cp311-cp311-manylinux2014_x86_64')}.whl" for name in (other, best)]
+        for order in (pair, pair[::-1]):
+            wheels = ", ".join(wheel(name, "1") for name in order)
+            (pin,) = _read_pylock(
+                f'[[packages]]\nname = "A"\nversion = "1"\nwheels = [{wheels}]', supported_tags(TARGET)
+            )
+            assert pin.filename == pair[1]
     with pytest.raises(ResolutionError, match="no wheel for this target"):
         _read_pylock(f'[[packages]]\nname = "a"\nwheels = [{wheel(names[2], "2")}]', supported_tags(TARGET))
     with pytest.raises(ResolutionError, match="no SHA-256"):

@@ -118,20 +118,25 @@ def test_record_round_trip(rows: list[tuple[str, int]]) -> None:
 
 
 def test_sboms_of_other_tools_lose_only_what_is_of_the_run() -> None:
-    def document(order: int, when: str) -> bytes:
+    def document(order: int, when: str, tools: object) -> bytes:
         parts = [{"name": "libfoo", "version": "1", "bom-ref": "a"}, {"name": "libbar", "version": "2", "bom-ref": "b"}]
         return json.dumps(
             {
                 "bomFormat": "CycloneDX",
                 "serialNumber": f"urn:uuid:{when}",
-                "metadata": {"timestamp": when, "component": {"name": "sample", "version": "1.0"}},
+                "metadata": {"timestamp": when, "tools": tools, "component": {"name": "sample", "version": "1.0"}},
                 "components": [*parts[::order], {"name": "sample", "version": "1.0"}],
                 "dependencies": [{"ref": "sample", "dependsOn": ["a", "b"][::order]}],
             }
         ).encode()
 
-    one, other = (normalise(document(*args), EPOCH, "x") for args in ((1, "2020"), (-1, "2021")))
-    assert one == other
+    for form in (lambda tools: tools, lambda tools: {"components": tools}):
+        one, other = (
+            normalise(document(order, when, form([{"name": "auditwheel", "version": when}])), EPOCH, "x")
+            for order, when in ((1, "2020"), (-1, "2021"))
+        )
+        assert one == other
+        assert json.loads(one)["metadata"]["tools"] == form([{"name": "auditwheel"}])
     assert json.loads(one)["metadata"]["timestamp"] == "2023-11-14T22:13:21Z"
     assert [(note.name, note.value) for note in components(one)] == [("libbar", "2"), ("libfoo", "1")]
 

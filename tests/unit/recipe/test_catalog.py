@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from farm.errors import RecipeError, RecipeNotFoundError
-from farm.recipe.catalog import find_recipe, list_recipes, recipe_versions
+from farm.recipe.catalog import find_recipe, list_recipes, recipe_versions, versions_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,3 +91,15 @@ def test_an_empty_version_is_not_the_newest(reference: str, several: Path, recip
     assert several.is_file()
     with pytest.raises(RecipeNotFoundError, match="no version follows"):
         find_recipe(recipes, reference)
+
+
+def test_versions_that_can_be_rebuilt_the_newest_first(
+    several: Path, recipes: Path, good: str, write: Callable[..., Path]
+) -> None:
+    assert several.is_file()
+    write(good.replace("sample-lib", "early").replace('"1.4.2"', '"1.0.0rc1"'), "python/early")
+    write("no recipe at all", "python/broken")
+    write(good, "maven/elsewhere")
+    assert versions_by_name(recipes, "python") == {"early": ("1.0.0rc1",), "sample-lib": ("1.10", "1.9", "1.4.2")}
+    assert versions_by_name(recipes, "maven") == {}
+    assert versions_by_name(recipes / "absent", "python") == {}

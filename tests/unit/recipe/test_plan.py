@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from farm.errors import RecipeNotFoundError
 from farm.model.plan import ArchivePin, BuildPlan, GitPin, Target
 from farm.recipe.load import read_text
-from farm.recipe.plan import build_image, make_plan
+from farm.recipe.plan import build_images, make_plan
 
 if TYPE_CHECKING:
     from farm.recipe.model import Recipe
@@ -68,7 +68,7 @@ def test_later_entries_win(good: str) -> None:
     assert (plan.build.image, plan.build.env) == ("b", {"A": "1"})
     assert (plan.limits.pids, plan.limits.memory_mb) == (30, 100)
     assert plan.build.requires == ("setuptools==75.1.0",)
-    assert build_image(recipe_of(text), "1.4.2") == "b"
+    assert build_images(recipe_of(text), "1.4.2") == ("b",)
     after = text.replace("build:\n  image", '  "==1.4.*": {build: {image: d, requires: []}}\nbuild:\n  image', 1)
     assert (plan_of(after).build.image, plan_of(after).build.requires) == ("d", ())
 

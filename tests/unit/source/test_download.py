@@ -10,7 +10,7 @@ import pytest
 
 from farm.errors import ConfigError, SourceMissingError, SourceUnavailableError, SourceUnsafeError
 from farm.model.plan import ArchivePin
-from farm.source.download import fetch_url
+from farm.source.download import fetch_url, look_at
 from farm.source.safety import Caps
 from tests.fixtures_source import WHEN, tar_of
 
@@ -34,8 +34,9 @@ class Server(BaseHTTPRequestHandler):
         if self.path == "/demo.tar.gz":
             self.send_response(200)
             self.send_header("Content-Length", str(len(ARCHIVE)))
+            self.send_header("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
             self.end_headers()
-            self.wfile.write(ARCHIVE)
+            self.wfile.write(ARCHIVE if self.command == "GET" else b"")
             return
         host = self.headers["Host"].replace("127.0.0.1", "localhost")
         targets = {"/ok": "/demo.tar.gz", "/loop": "/loop", "/file": "file:///etc/passwd"}
@@ -45,6 +46,8 @@ class Server(BaseHTTPRequestHandler):
             self.send_header("Location", target)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815 - the name that the standard library calls
 
     def log_message(self, *_: object) -> None:
         pass
@@ -144,3 +147,12 @@ def test_this_host_is_reached_past_the_proxy(server: str, tmp_path: Path, monkey
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     fetch_url(pin_of(f"http://{server}/ok"), tmp_path / "f")
+
+
+def test_a_file_is_looked_at_without_fetching_it(server: str) -> None:
+    assert look_at(pin_of(f"http://{server}/ok")) == "2026-01-02T03:04:05Z"
+    assert look_at(pin_of(f"http://{server}/gone")) is None
+    for url in (f"http://{server}/later", "http://user:hunter2@127.0.0.1:9/x"):
+        with pytest.raises(SourceUnavailableError) as caught:
+            look_at(pin_of(url))
+        assert "hunter2" not in caught.value.message

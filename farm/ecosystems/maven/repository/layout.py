@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["LAYOUT", "MavenLayout"]
 
 
+_REMEDY = (
+    "Maven has no build numbers: a version is its bytes, and what is published stays. Find out what differs (lock, "
+    "image, patch, source), and publish a change as a version of its own."
+)
+
+
 class MavenLayout:
     """One record per publication, so that all files of a version become visible together."""
 
@@ -76,7 +82,8 @@ class MavenLayout:
                 key = pointed_at(store, module.name, wanted.package.version)
                 if key and key != wanted.key and (other := read_at(store, key)) is not None:
                     msg = f"{module.name} {wanted.package.version} is published as a part of {other.package}"
-                    raise ImmutableError(msg, details={"module": module.name, "package": str(other.package)})
+                    details = {"module": module.name, "package": str(other.package)}
+                    raise ImmutableError(msg, remedy=_REMEDY, details=details)
         return known
 
     def refresh(self, store: ObjectStore, records: Sequence[PublishedVersion], check: Callable[[], None]) -> None:
@@ -104,6 +111,10 @@ class MavenLayout:
         document = document if ending in CHECKSUMS else key
         listed = document in {PREFIXES_KEY, PAGE_KEY} or document.rpartition("/")[2] == "maven-metadata.xml"
         return listed or key.startswith(RECORDS)
+
+    def current(self, records: Sequence[PublishedVersion]) -> frozenset[str]:
+        """Return all files: a version is published once."""
+        return frozenset(name for record in records for name in record.blobs)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the routes below `/maven/`."""
@@ -139,7 +150,8 @@ def _refuse_others(there: PublishedVersion, wanted: PublishedVersion) -> None:
             msg = f"{wanted.package} is published with {path}, which is missing now"
         else:
             msg = f"{path} is published with SHA-256 {before}; SHA-256 {after} cannot take its place"
-        raise ImmutableError(msg, details={"path": path, "published": before or "", "sha256": after or ""})
+        details = {"path": path, "published": before or "", "sha256": after or ""}
+        raise ImmutableError(msg, remedy=_REMEDY, details=details)
 
 
 LAYOUT = MavenLayout()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
+from farm.ecosystems.python.numbers import highest, number_of, published_numbers, wheels_of
 from farm.ecosystems.python.repository import snippets
 from farm.ecosystems.python.repository.model import (
     METADATA,
@@ -25,7 +26,7 @@ from farm.errors import GuardError, ImmutableError, VerificationError
 from farm.model.plan import PackageId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from starlette.routing import BaseRoute
 
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
     from farm.store.objects import ObjectStore
 
 __all__ = ["LAYOUT", "PythonLayout"]
+
+
+_REMEDY = (
+    "Another build of this version was published meanwhile, or the name is not from farm's finish step. Build again: "
+    "other bytes get the next build number."
+)
 
 
 class PythonLayout:
@@ -57,7 +64,7 @@ class PythonLayout:
         return {METADATA: artifact.metadata}
 
     def admit(self, publication: Publication) -> tuple[PublishFile, ...]:
-        """Return the files by name; no name twice, and all of the package that is said."""
+        """Return the files by name: all of the package that is said, no two that differ in the build number alone."""
         package = publication.package
         seen: dict[object, str] = {}
         for file in publication.files:
@@ -66,9 +73,14 @@ class PythonLayout:
                 raise VerificationError(f"{file.filename} has a path ({file.path}); wheels lie by digest and name")
             if release.project != package.name or not _same_version(release.version, package.version):
                 raise VerificationError(f"{file.filename} is not a file of {package}")
-            if other := seen.get(release):
+            try:
+                number_of(file.filename)
+            except ValueError as error:
+                raise VerificationError(f"{file.filename}: {error}") from error
+            wheels = wheels_of(file.filename)
+            if other := seen.get(wheels):
                 raise VerificationError(f"{file.filename} and {other} are the same file to an installer")
-            seen[release] = file.filename
+            seen[wheels] = file.filename
         return tuple(sorted(publication.files, key=lambda file: file.filename))
 
     def records(self, publication: Publication, files: Sequence[PassedFile], vault: Vault) -> tuple[PublishedFile, ...]:
@@ -76,7 +88,10 @@ class PythonLayout:
         return tuple(_record(publication, item, vault) for item in files)
 
     def published(self, store: ObjectStore, records: Sequence[PublishedFile]) -> dict[str, PublishedFile]:
-        """Return the records that are there; another spelling of a published name is refused too."""
+        """Return the records that are there.
+
+        Another spelling of a published name is refused too, and a build number that is not the next one.
+        """
         name = records[0].package.name
         spellings = {release_of(filename): filename for filename in published_names(store, name)}
         known: dict[str, PublishedFile] = {}
@@ -84,6 +99,7 @@ class PythonLayout:
             filename, blob = wanted.filename, wanted.blob
             spelled = spellings.get(release_of(filename))
             if spelled is None:
+                _check_next(filename, spellings.values())
                 continue
             record = read_record(store, name, spelled)
             if record is None or spelled != filename or record.blob != blob:
@@ -91,7 +107,8 @@ class PythonLayout:
                 msg = (
                     f"{spelled} is published with {there}; {filename} with SHA-256 {blob.sha256} cannot take its place"
                 )
-                raise ImmutableError(msg, details={"published": spelled, "filename": filename, "sha256": blob.sha256})
+                details = {"published": spelled, "filename": filename, "sha256": blob.sha256}
+                raise ImmutableError(msg, remedy=_REMEDY, details=details)
             known[wanted.key] = record
         return known
 
@@ -122,6 +139,10 @@ class PythonLayout:
         """Return whether it is a page or a record."""
         return key.startswith((SIMPLE, RECORDS))
 
+    def current(self, records: Sequence[PublishedFile]) -> frozenset[str]:
+        """Return the wheels with the highest build number of those with the same tags."""
+        return highest(record.filename for record in records)
+
     def routes(self) -> Sequence[BaseRoute]:
         """Return the simple API, the files, and the provenance objects."""
         from farm.ecosystems.python.repository.routes import ROUTES
@@ -140,6 +161,18 @@ class PythonLayout:
     def section(self, store: ObjectStore) -> Section:
         """Return the projects."""
         return snippets.section(store.get_bytes(ROOT_JSON))
+
+
+def _check_next(filename: str, published: Iterable[str]) -> None:
+    """Demand of a new file that installers will take it: it has the number after the highest that is there."""
+    numbers = published_numbers(dict.fromkeys(published, ""), filename)
+    wanted = max(numbers) + 1 if numbers else 0
+    if number_of(filename) != wanted:
+        named = wheels_of(filename)
+        plain = f"{named.project} {named.version} {' '.join(sorted(map(str, named.tags)))}"
+        there = f"the highest build number published is {wanted - 1}" if numbers else "nothing is published"
+        msg = f"{filename} cannot be published: of {plain}, {there}"
+        raise ImmutableError(msg, remedy=_REMEDY, details={"filename": filename, "number": wanted})
 
 
 def _record(publication: Publication, item: PassedFile, vault: Vault) -> PublishedFile:

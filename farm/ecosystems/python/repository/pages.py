@@ -16,11 +16,13 @@ from urllib.parse import quote
 
 from packaging.version import Version
 
-from farm.ecosystems.python.repository.model import METADATA, file_key, integrity_key
+from farm.ecosystems.python.repository.model import METADATA, file_key, integrity_key, release_of
 from farm.model.base import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from packaging.utils import BuildTag
 
     from farm.ecosystems.python.repository.model import PublishedFile
 
@@ -80,7 +82,10 @@ def with_base(page: bytes, base: str) -> bytes:
 
 
 def _ordered(records: Iterable[PublishedFile]) -> list[PublishedFile]:
-    return sorted(records, key=lambda record: (Version(record.package.version), record.filename))
+    def place(record: PublishedFile) -> tuple[Version, BuildTag, str]:
+        return Version(record.package.version), release_of(record.filename).build, record.filename
+
+    return sorted(records, key=place)
 
 
 def _urls(record: PublishedFile) -> tuple[str, str]:

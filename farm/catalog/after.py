@@ -1,0 +1,86 @@
+"""What is done when everything is built or known to be: reading what is published, building a share from nothing."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from farm import log
+from farm.catalog.engine import Job
+from farm.catalog.work import Done, build_node, now, reproduce_node
+from farm.pipeline.standing import fallen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from farm.catalog.board import Unit
+    from farm.catalog.engine import Engine
+    from farm.catalog.state import NodeState
+
+__all__ = ["check_published", "oldest", "reverify"]
+
+_READS: Final = 8
+"""Published results that are read at the same time."""
+
+_log = log.get(__name__)
+
+
+def check_published(engine: Engine) -> None:
+    """Read what is published of every unchanged node; what is not as it was is built, and published, again."""
+    names = [name for name, end in engine.ends.items() if end.state == "unchanged" and name in engine.nodes]
+
+    def check(name: str) -> str:
+        return fallen(engine.rt, engine.node(name).package, engine.nodes[name].files)
+
+    with ThreadPoolExecutor(_READS) as pool:
+        found = dict(zip(names, pool.map(check, names), strict=True))
+    jobs: dict[str, tuple[Unit, Job]] = {}
+    for name, what in found.items():
+        if not what:
+            continue
+        _log.warning("a known result does not count; building again", node=name, reason=what)
+        engine.notes.append(f"{name}: {what}; built again")
+        node, unit = engine.node(name), f"{name} (again)"
+        work = partial(build_node, engine.rt, node, unit, engine.inputs(node, engine.results), force=True)
+        begin = partial(engine.hand_over, unit, node, work, engine.graph.edges[name])
+        jobs[unit] = (engine.unit(name, (), unit), Job(begin, partial(_mended, engine, name)))
+    engine.put(jobs)
+    engine.work_off()
+
+
+def _mended(engine: Engine, name: str, done: Done) -> None:
+    engine.board.ended(done.end.id, well=True)
+    end = done.end.model_copy(update={"id": name})
+    engine.ends[name] = engine.took(end, done.outcome) if done.outcome is not None else end
+
+
+def oldest(nodes: Mapping[str, NodeState], among: Iterable[str], days: int) -> tuple[str, ...]:
+    """Return the share of `among` that is due to be rebuilt from nothing: all of them come round within `days` runs.
+
+    Those come first that were not verified for the longest time.
+    """
+    due = sorted(among, key=lambda name: (nodes[name].verified_on, name))
+    return tuple(due[: math.ceil(len(due) / max(1, days))])
+
+
+def reverify(engine: Engine, names: Iterable[str]) -> None:
+    """Build nodes from nothing and compare with what is published of them. Nothing is published."""
+    jobs: dict[str, tuple[Unit, Job]] = {}
+    for name in names:
+        node, unit = engine.node(name), f"{name} (from nothing)"
+        published = {file.filename: file.blob.sha256 for file in engine.nodes[name].files}
+        work = partial(reproduce_node, engine.rt, node, unit, published, engine.inputs(node, engine.results))
+        begin = partial(engine.hand_over, unit, node, work, (name,))
+        jobs[unit] = (engine.unit(name, (), unit), Job(begin, partial(_compared, engine, name)))
+    engine.put(jobs)
+    engine.work_off()
+
+
+def _compared(engine: Engine, name: str, done: Done) -> None:
+    engine.board.ended(done.end.id, well=True)
+    end = done.end.model_copy(update={"id": name})
+    if end.state in {"reproduced", "drifted"}:
+        engine.changed(name, verified_on=now(), verdict=end.state)
+    engine.ends[name] = end

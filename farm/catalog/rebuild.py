@@ -1,0 +1,155 @@
+"""A rebuild of the catalog from its beginning to its report."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from farm import log
+from farm.catalog.after import check_published, oldest, reverify
+from farm.catalog.board import Capacity
+from farm.catalog.engine import Engine, Gathered
+from farm.catalog.graph import make_graph
+from farm.catalog.load import load_catalog
+from farm.catalog.report import make_report
+from farm.catalog.state import load_state, save_state
+from farm.catalog.work import now
+from farm.errors import FarmError, ImageMissingError, PublisherBusyError, RebuildBusyError, RecipeNotFoundError
+from farm.repository.lease import publisher_lease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from farm.catalog.graph import Graph
+    from farm.catalog.night import Executor, NightOptions, NightReport
+    from farm.config import Settings
+    from farm.pipeline.runtime import Runtime
+
+__all__ = ["capacity", "gather", "image_digests", "run_night", "select"]
+
+_LEASE: Final = "leases/rebuild.json"
+_MIB: Final = 1024 * 1024
+
+_log = log.get(__name__)
+
+
+def run_night(rt: Runtime, options: NightOptions, executor: Executor, *, run_id: str) -> NightReport:
+    """Rebuild what changed, in the order of needs.
+
+    Args:
+        rt: the means of the steps.
+        options: what to do.
+        executor: runs the nodes.
+        run_id: names this rebuild.
+
+    Returns:
+        The report; failures of single nodes are in it.
+
+    Raises:
+        RebuildBusyError: another rebuild of this catalog is at work.
+        RecipeNotFoundError: `only` names what the catalog does not have.
+        FarmError: nothing could be begun (the store is away), or the run had to stop; what was finished is kept.
+    """
+    started = now()
+    with _rebuild_lease(rt) as alive:
+        engine = Engine(rt, gather(rt, options), options, executor, alive)
+        engine.run()
+        check_published(engine)
+        if options.reverify:
+            unchanged = [name for name, end in engine.ends.items() if end.state == "unchanged"]
+            reverify(engine, oldest(engine.nodes, unchanged, rt.settings.catalog.reverify_days))
+        return make_report(rt, engine, options, started=started, run_id=run_id)
+
+
+def gather(rt: Runtime, options: NightOptions) -> Gathered:
+    """Read everything that a run starts from: recipes, locks, images, and the state in one request.
+
+    Raises:
+        StoreUnavailableError, DockerUnavailableError, RecipeNotFoundError.
+    """
+    state = load_state(rt.vault)
+    graph = make_graph(load_catalog(rt.settings))
+    return Gathered(
+        graph=graph,
+        state=state,
+        selected=frozenset(select(graph, options.only)),
+        images=image_digests(rt, {node.image for node in graph.catalog.nodes.values()}),
+        policy=options.inputs or rt.settings.policy.inputs,
+        capacity=capacity(rt.settings),
+    )
+
+
+def select(graph: Graph, only: Iterable[str]) -> set[str]:
+    """Return the nodes that references mean, with everything that they need; all nodes for no reference.
+
+    Raises:
+        RecipeNotFoundError: one means nothing.
+    """
+    wanted = tuple(only)
+    if not wanted:
+        return set(graph.catalog.nodes)
+    starts: set[str] = set()
+    for reference in wanted:
+        found = graph.catalog.find(reference)
+        broken = graph.catalog.broken.get(reference)
+        if broken is not None:
+            raise RecipeNotFoundError(f"the recipe {reference} cannot be read: {broken.message}")
+        if not found:
+            raise RecipeNotFoundError(f"the catalog has no {reference}")
+        starts.update(node.id for node in found)
+    return graph.needed(starts)
+
+
+def image_digests(rt: Runtime, names: Iterable[str]) -> dict[str, str]:
+    """Return the digests of builder images, by name; those that are not on this host are left out."""
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        try:
+            found[name] = rt.image(name).digest
+        except ImageMissingError:
+            _log.warning("a builder image is missing on this host", image=name)
+    return found
+
+
+def capacity(settings: Settings) -> Capacity:
+    """Return what this host has for builds: as it is set, else its processors and three quarters of its memory."""
+    cpus = settings.catalog.cpus or float(len(os.sched_getaffinity(0)))
+    memory = settings.catalog.memory_mb or int(psutil.virtual_memory().total * 0.75) // _MIB
+    return Capacity(cpus, memory)
+
+
+@contextmanager
+def _rebuild_lease(rt: Runtime) -> Iterator[Callable[[], None]]:
+    """Be the one rebuild at work; give what makes sure that it still is."""
+    try:
+        with publisher_lease(rt.repository, _LEASE, rt.settings.run_dir, wait=0.0, lock_name="rebuild") as lease:
+            yield lease.check
+    except PublisherBusyError as error:
+        raise RebuildBusyError("another rebuild of this catalog is at work") from error
+
+
+def forget(rt: Runtime, reference: str) -> tuple[str, ...]:
+    """Forget the results of a package whose recipe is gone on purpose: nothing is built with them any more.
+
+    What is published stays published.
+
+    Returns:
+        The nodes that were forgotten.
+
+    Raises:
+        RecipeNotFoundError: nothing is known by that name.
+        FarmError: its recipe is there.
+    """
+    state = load_state(rt.vault)
+    known = [name for name in state.nodes if name == reference or name.startswith((f"{reference}@", f"{reference}:"))]
+    if not known:
+        raise RecipeNotFoundError(f"no result of {reference} is known")
+    nodes = load_catalog(rt.settings).nodes
+    if there := [name for name in known if name in nodes]:
+        raise FarmError(f"{there[0]} has a recipe", remedy="Remove the recipe first, then forget its results.")
+    left = {name: found for name, found in state.nodes.items() if name not in known}
+    save_state(rt.vault, state.model_copy(update={"nodes": left}))
+    return tuple(sorted(known))

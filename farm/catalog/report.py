@@ -1,0 +1,114 @@
+"""What a rebuild came to, for people and for machines."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Final
+
+from farm.catalog.night import NightReport, NodeEnd
+from farm.catalog.work import now
+from farm.errors import CatalogFailedError
+from farm.text import without_controls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from farm.catalog.engine import Engine
+    from farm.catalog.night import NightOptions
+    from farm.catalog.state import NodeState
+    from farm.pipeline.runtime import Runtime
+
+__all__ = ["make_report", "write_report"]
+
+STATES: Final = ("built", "unchanged", "reproduced", "failed", "blocked", "drifted")
+_BAD: Final = frozenset({"failed", "blocked", "drifted"})
+
+
+def make_report(rt: Runtime, engine: Engine, options: NightOptions, *, started: str, run_id: str) -> NightReport:
+    """Collect what `engine` did, and write the report's file."""
+    ends = [engine.ends[name] for name in sorted(engine.ends)]
+    broken = [
+        NodeEnd(id=folder, state="failed", message=found.message, error=found.error, exit_code=found.exit_code)
+        for folder, found in sorted(engine.graph.catalog.broken.items())
+        if not options.only
+    ]
+    nodes = tuple(broken + ends)
+    counts = Counter(end.state for end in nodes)
+    known = {name: engine.nodes[name] for name in engine.ends if name in engine.nodes and engine.nodes[name].build_key}
+    report = NightReport(
+        ended_with=CatalogFailedError.exit_code if any(end.state in _BAD for end in nodes) else 0,
+        nodes=nodes,
+        markdown="",
+        path="",
+        counts={state: counts[state] for state in STATES},
+        started_on=started,
+        finished_on=now(),
+        notes=tuple(engine.notes),
+        rebuilt={name: str(found.share) for name, found in sorted(known.items())},
+        oldest_unverified=_oldest(known),
+    )
+    return write_report(rt, report, run_id)
+
+
+def write_report(rt: Runtime, report: NightReport, run_id: str) -> NightReport:
+    """Put the report into words and into a file of the data folder (JSON lies beside it)."""
+    folder = rt.settings.data / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{report.started_on.replace(':', '')}-{run_id[:8]}"
+    path = folder / f"{stem}.md"
+    report = report.model_copy(update={"markdown": render(report), "path": str(path)})
+    path.write_text(report.markdown, encoding="utf-8")
+    path.with_suffix(".json").write_bytes(report.canonical())
+    return report
+
+
+def _oldest(known: Mapping[str, NodeState]) -> str:
+    if not known:
+        return ""
+    name = min(known, key=lambda each: (known[each].verified_on, each))
+    return f"{name} since {known[name].verified_on}"
+
+
+def render(report: NightReport) -> str:
+    """Return the report as Markdown."""
+    lines = [
+        f"# Catalog rebuild of {report.started_on}",
+        "",
+        f"{report.summary}. Ended {report.finished_on}.",
+        "",
+    ]
+    failed = [end for end in report.nodes if end.state in {"failed", "drifted"}]
+    if failed:
+        lines += ["## Failures, by cause", ""]
+        groups: dict[str, list[NodeEnd]] = defaultdict(list)
+        for end in failed:
+            groups[end.error or end.state].append(end)
+        for cause, ends in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+            lines += [f"### {cause} ({len(ends)})", ""]
+            lines += [f"- `{end.id}`: {_line(end.message)}" for end in ends]
+            lines.append("")
+    blocked = [end for end in report.nodes if end.state == "blocked"]
+    if blocked:
+        lines += ["## Blocked", "", *(f"- `{end.id}`: {_line(end.message)}" for end in blocked), ""]
+    worked = [end for end in report.nodes if end.state in {"built", "reproduced"}]
+    if worked:
+        lines += ["## Built", "", *_table(worked, report.rebuilt), ""]
+    if report.notes:
+        lines += ["## Notes", "", *(f"- {_line(note)}" for note in report.notes), ""]
+    if report.oldest_unverified:
+        lines += [f"Oldest unverified: {report.oldest_unverified}.", ""]
+    if report.snapshot:
+        lines += [f"Signed snapshot: {report.snapshot}.", ""]
+    return "\n".join(lines)
+
+
+def _table(ends: Sequence[NodeEnd], rebuilt: Mapping[str, str]) -> list[str]:
+    rows = ["| Package | State | Seconds | Rebuilt inputs | |", "|---|---|---:|---:|---|"]
+    for end in ends:
+        share = rebuilt.get(end.id, "")
+        rows.append(f"| `{end.id}` | {end.state} | {end.seconds:.1f} | {share} | {_line(end.message)} |")
+    return rows
+
+
+def _line(text: str) -> str:
+    return " ".join(without_controls(text).split()).replace("|", "\\|")[:500]
