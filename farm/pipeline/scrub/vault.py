@@ -115,8 +115,8 @@ def _digests(data: bytes) -> Iterator[tuple[str, bool]]:
     """
     try:
         waiting: list[Any] = [json.loads(data)]
-    except ValueError:
-        return
+    except (ValueError, RecursionError):
+        return  # some records are no JSON; what they speak of, others name
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
