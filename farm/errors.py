@@ -489,6 +489,15 @@ class PublisherBusyError(FarmError):
     default_remedy = "Wait for the other publish to end, then try again."
 
 
+class StoredBytesLostError(FarmError):
+    """Bytes of the vault or the repository are damaged or gone, and nothing has them any more."""
+
+    exit_code = 87
+    default_remedy = (
+        "Restore what is named from a backup of the buckets, or build the packages again: `farm build … --force`."
+    )
+
+
 class DiskFullError(FarmError):
     """There is no room left on a file system of this host."""
 

@@ -29,7 +29,7 @@ def entry_of(job: JobRecord, filename: str, blob: BlobRef, *, path: str = "") ->
         target=plan.target.key,
         build_key=job.build_key,
         files=(CatalogFile(filename=filename, path=path, sha256=blob.sha256, size=blob.size),),
-        rebuilt=RebuiltShare(own=own, all=len(job.inputs)),
+        rebuilt=RebuiltShare(own=own, total=len(job.inputs)),
     )
 
 
@@ -43,7 +43,7 @@ def made_up(name: str = "sample-lib", version: str = "1.0", *, target: str = "cp
         target=target,
         build_key="b" * 64,
         files=(CatalogFile(filename=filename, sha256="a" * 64, size=1),),
-        rebuilt=RebuiltShare(own=0, all=0),
+        rebuilt=RebuiltShare(own=0, total=0),
     )
 
 

@@ -189,5 +189,5 @@ def _covers(fact: _Fact, entry: CatalogEntry, file: CatalogFile) -> bool:
         and fact.size in {None, file.size}
         and fact.build_key == entry.build_key
         and entry.rebuilt.own <= fact.own
-        and entry.rebuilt.all <= fact.inputs
+        and entry.rebuilt.total <= fact.inputs
     )

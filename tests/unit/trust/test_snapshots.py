@@ -134,7 +134,7 @@ def test_it_is_of_now(bench: Bench, seconds: int) -> None:
         {"ecosystem": "maven"},
         {"target": "cp313-linux-amd64"},
         {"build_key": "f" * 64},
-        {"rebuilt": RebuiltShare(own=900, all=900)},
+        {"rebuilt": RebuiltShare(own=900, total=900)},
     ],
 )
 def test_a_signed_file_as_something_else_is_refused(bench: Bench, entry: CatalogEntry, change: dict[str, Any]) -> None:
