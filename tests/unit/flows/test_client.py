@@ -43,11 +43,12 @@ def test_other_verbs_without_a_server(settings: Settings) -> None:
 def test_a_path_is_submitted_absolute_since_the_worker_stands_elsewhere(
     written: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[str] = []
+    sent: list[tuple[str, str]] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/create_flow_run"):
-            sent.append(json.loads(request.content)["parameters"]["reference"])
+            parameters = json.loads(request.content)["parameters"]
+            sent.append((parameters["reference"], parameters["image"]))
             return httpx.Response(201, json={"id": "1", "name": "n"})
         found = [{"status": "ONLINE"}] if request.url.path.endswith("/workers/filter") else {"id": "d"}
         return httpx.Response(200, json=found)
@@ -60,8 +61,8 @@ def test_a_path_is_submitted_absolute_since_the_worker_stands_elsewhere(
     monkeypatch.setattr(client, "connect", api)
     monkeypatch.chdir(tmp_path)
     client.submit(settings, written)
-    client.submit(settings, "python/click")
-    assert sent == [str(tmp_path / written), "python/click"]
+    client.submit(settings, "python/click", image="python39")
+    assert sent == [(str(tmp_path / written), ""), ("python/click", "python39")]
 
 
 def test_every_call_carries_the_login(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
