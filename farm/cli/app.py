@@ -49,7 +49,6 @@ def _root(
 for group in (services, packages, runs, verifying, using, scrub):
     group.register(app)
 app.add_typer(recipes.app, name="recipe")
-app.add_typer(catalog.app, name="catalog")
 app.add_typer(images.app, name="images")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(schedule.app, name="schedule")
