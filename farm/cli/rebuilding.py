@@ -38,6 +38,10 @@ def rebuild(
         bool, typer.Option("--retry-failed", help="Repeat also what is remembered as failing.")
     ] = False,
     force: Force = False,
+    nightly: Annotated[
+        bool,
+        typer.Option("--nightly", help="Also rebuild a share of what is unchanged from nothing, and look upstream."),
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the log; end with the rebuild's exit code.")] = False,
     here: Annotated[
         bool, typer.Option("--here", help="Rebuild in this process, without the Prefect server and its worker.")
@@ -59,6 +63,8 @@ def rebuild(
         inputs=inputs or "",
         retry_failed=retry_failed,
         force=force,
+        reverify=nightly,
+        watch=nightly,
     )
     if here:
         _here(renderer, settings, wanted, jobs or os.cpu_count() or 1)
