@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from farm.model.catalog import CatalogEntry, CatalogFile, CatalogSnapshot, RebuiltShare, following
+from farm.model.catalog import CatalogEntry, CatalogFile, CatalogSnapshot, following
+from farm.model.outcome import RebuiltShare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,6 @@ def now() -> str:
 def entry_of(job: JobRecord, filename: str, blob: BlobRef, *, path: str = "") -> CatalogEntry:
     """What the catalog says of a file that was signed for `job`."""
     plan = job.plan
-    own = sum(file.origin == "farm" for file in job.inputs)
     return CatalogEntry(
         ecosystem=plan.package.ecosystem,
         name=plan.package.name,
@@ -29,7 +29,7 @@ def entry_of(job: JobRecord, filename: str, blob: BlobRef, *, path: str = "") ->
         target=plan.target.key,
         build_key=job.build_key,
         files=(CatalogFile(filename=filename, path=path, sha256=blob.sha256, size=blob.size),),
-        rebuilt=RebuiltShare(own=own, all=len(job.inputs)),
+        rebuilt=RebuiltShare.of(job.inputs),
     )
 
 
@@ -43,7 +43,7 @@ def made_up(name: str = "sample-lib", version: str = "1.0", *, target: str = "cp
         target=target,
         build_key="b" * 64,
         files=(CatalogFile(filename=filename, sha256="a" * 64, size=1),),
-        rebuilt=RebuiltShare(own=0, all=0),
+        rebuilt=RebuiltShare(own=0, total=0),
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from farm.model.base import Sha256, Value
 from farm.model.evidence import Timestamp
 from farm.model.names import Filename, RepositoryPath
+from farm.model.outcome import RebuiltShare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,6 @@ __all__ = [
     "CatalogEntry",
     "CatalogFile",
     "CatalogSnapshot",
-    "RebuiltShare",
     "SnapshotPointer",
     "following",
     "parse_snapshot",
@@ -68,20 +68,6 @@ class CatalogFile(Value):
         return self
 
 
-class RebuiltShare(Value):
-    """How many of the inputs of a build farm has rebuilt itself."""
-
-    own: Count
-    all: Count
-
-    @model_validator(mode="after")
-    def _part_of_all(self) -> Self:
-        if self.own > self.all:
-            msg = f"{self.own} of {self.all} inputs cannot be farm's own"
-            raise ValueError(msg)
-        return self
-
-
 class CatalogEntry(Value):
     """What is published of one package version for one target."""
 
@@ -94,6 +80,7 @@ class CatalogEntry(Value):
     files: tuple[CatalogFile, ...] = Field(min_length=1)
     """By name."""
     rebuilt: RebuiltShare
+    """Of the inputs of the build (`RebuiltShare.of`)."""
     verified_on: Day = ""
     """Day of the last rebuild that gave the same bytes; empty when there was none."""
     verdict: Literal["reproduced", "drifted", ""] = ""
@@ -110,6 +97,9 @@ class CatalogEntry(Value):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _ascending((file.filename for file in self.files), "files")
+        if not 0 <= self.rebuilt.own <= self.rebuilt.total <= _SAFE:
+            msg = f"{self.rebuilt} inputs cannot be farm's own"
+            raise ValueError(msg)
         if self.verdict == "reproduced" and not self.verified_on:
             msg = "reproduced, but on no day"
             raise ValueError(msg)
