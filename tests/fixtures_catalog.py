@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from farm.model.catalog import CatalogEntry, CatalogFile, CatalogSnapshot, following
-from farm.model.outcome import RebuiltShare
+from farm.model.catalog import CatalogEntry, CatalogFile, CatalogSnapshot, RebuiltShare, following
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

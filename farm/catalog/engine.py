@@ -79,6 +79,9 @@ class Engine:
     """Called now and then; raises when the run has to stop."""
     ends: dict[str, NodeEnd] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    """What has to be looked at though nothing failed: a tag that moved upstream."""
     results: dict[str, tuple[OutcomeFile, ...]] = field(default_factory=dict)
     """Node → the files that others are built with in this run."""
     _jobs: dict[str, Job] = field(default_factory=dict)

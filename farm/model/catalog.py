@@ -15,10 +15,11 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from farm.model.base import Sha256, Value
 from farm.model.evidence import Timestamp
 from farm.model.names import Filename, RepositoryPath
-from farm.model.outcome import RebuiltShare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from farm.model.lock import LockedFile
 
 __all__ = [
     "MAX_SNAPSHOT_BYTES",
@@ -68,6 +69,29 @@ class CatalogFile(Value):
         return self
 
 
+class RebuiltShare(Value):
+    """How many of the inputs of a build farm has rebuilt itself."""
+
+    own: Count
+    total: Count
+
+    @model_validator(mode="after")
+    def _part_of_all(self) -> Self:
+        if self.own > self.total:
+            msg = f"{self.own} of {self.total} inputs cannot be farm's own"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def of(cls, inputs: Iterable[LockedFile]) -> RebuiltShare:
+        """Count the inputs of the build itself; what only runs or tests the result does not count."""
+        read = [file for file in inputs if set(file.roles) & {"build", "backend"}]
+        return cls(own=sum(file.origin == "farm" for file in read), total=len(read))
+
+    def __str__(self) -> str:
+        return f"{self.own}/{self.total}"
+
+
 class CatalogEntry(Value):
     """What is published of one package version for one target."""
 
@@ -97,9 +121,6 @@ class CatalogEntry(Value):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _ascending((file.filename for file in self.files), "files")
-        if not 0 <= self.rebuilt.own <= self.rebuilt.total <= _SAFE:
-            msg = f"{self.rebuilt} inputs cannot be farm's own"
-            raise ValueError(msg)
         if self.verdict == "reproduced" and not self.verified_on:
             msg = "reproduced, but on no day"
             raise ValueError(msg)

@@ -17,7 +17,7 @@ from farm import log
 from farm.errors import ServiceError
 from farm.evidence.facts import read_bundle
 from farm.model.base import BlobRef, Sha256, Value
-from farm.model.outcome import RebuiltShare
+from farm.model.catalog import RebuiltShare
 from farm.model.plan import Target
 from farm.trust.verify import verify_provenance
 

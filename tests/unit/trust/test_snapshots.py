@@ -11,9 +11,8 @@ import pytest
 
 from farm.errors import ServiceError, SigningRefusedError, VerificationError
 from farm.model.base import sha256_bytes
-from farm.model.catalog import following
+from farm.model.catalog import RebuiltShare, following
 from farm.model.lock import LockedFile
-from farm.model.outcome import RebuiltShare
 from farm.trust.identity import catalog_identity
 from farm.trust.snapshots import verify_snapshot
 from tests.fixtures_catalog import chain, entry_of, made_up, now
