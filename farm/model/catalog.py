@@ -26,7 +26,6 @@ __all__ = [
     "CatalogEntry",
     "CatalogFile",
     "CatalogSnapshot",
-    "RebuiltShare",
     "SnapshotPointer",
     "following",
     "parse_snapshot",
@@ -105,6 +104,7 @@ class CatalogEntry(Value):
     files: tuple[CatalogFile, ...] = Field(min_length=1)
     """By name."""
     rebuilt: RebuiltShare
+    """Of the inputs of the build (`RebuiltShare.of`)."""
     verified_on: Day = ""
     """Day of the last rebuild that gave the same bytes; empty when there was none."""
     verdict: Literal["reproduced", "drifted", ""] = ""
