@@ -17,9 +17,10 @@ from farm.catalog.load import load_catalog
 from farm.catalog.report import make_report
 from farm.catalog.seen import look_upstream
 from farm.catalog.state import load_state, save_state
-from farm.catalog.vouch import publish_catalog
+from farm.catalog.vouch import entries
 from farm.catalog.work import now
 from farm.errors import FarmError, ImageMissingError, PublisherBusyError, RebuildBusyError, RecipeNotFoundError
+from farm.pipeline.snapshots import publish_catalog
 from farm.repository.lease import publisher_lease
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _vouch(rt: Runtime, engine: Engine, options: NightOptions) -> str:
     if options.only:
         return ""
     try:
-        snapshot = publish_catalog(rt, engine.graph.catalog, engine.nodes)
+        snapshot = publish_catalog(rt, entries(engine.graph.catalog, engine.nodes))
     except FarmError as error:
         # What was built is published and verifies one by one; that nobody vouches for the whole is told, loudly.
         _log.error("no snapshot", error=type(error).__name__, reason=error.message)
