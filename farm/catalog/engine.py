@@ -79,6 +79,9 @@ class Engine:
     """Called now and then; raises when the run has to stop."""
     ends: dict[str, NodeEnd] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    """What has to be looked at though nothing failed: a tag that moved upstream."""
     results: dict[str, tuple[OutcomeFile, ...]] = field(default_factory=dict)
     """Node → the files that others are built with in this run."""
     _jobs: dict[str, Job] = field(default_factory=dict)
@@ -146,7 +149,9 @@ class Engine:
     def hand_over(self, unit: str, node: Node, work: Callable[[], Done], needs: Iterable[str]) -> None:
         """Let the executor run `work`; the job's `ended` is called with what came of it."""
         package = f"{node.package.ecosystem}/{node.package.name}"
-        run = NodeRun(id=unit, ecosystem=node.package.ecosystem, package=package, needs=tuple(needs))
+        alone = len(self.graph.catalog.providers(node.package.ecosystem, node.package.name, node.package.version)) == 1
+        title = unit.replace(node.id, node.reference) if alone else unit
+        run = NodeRun(id=unit, ecosystem=node.package.ecosystem, package=package, needs=tuple(needs), title=title)
 
         def body() -> NodeEnd:
             done = work()

@@ -51,7 +51,7 @@ def _wait_for_server() -> None:
 async def _work(settings: Settings) -> None:
     logger = log.get(__name__)
     await register(settings)
-    logger.info("deployment registered", work_pool=settings.work_pool)
+    logger.info("deployments registered", work_pool=settings.work_pool)
     setup_signal_handlers_worker(os.getpid(), "the worker", logger.info)
     worker = ProcessWorker(work_pool_name=settings.work_pool, name=WORKER)
     try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEPLOYMENT",
+    "NIGHTLY",
     "SERVICES",
     "WORKER",
     "ServiceSpec",
@@ -36,6 +37,9 @@ SERVICES = ("s3", "signer", "index", "prefect", "worker")
 
 DEPLOYMENT = "build_package/build"
 """Flow and deployment that builds are submitted to."""
+
+NIGHTLY = "rebuild_catalog/nightly"
+"""Flow and deployment that rebuilds of the catalog are submitted to; it has the schedule of the nightly one."""
 
 WORKER = "farm"
 """Name of the worker of this host's data folder."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from farm.ecosystems.python.cargo.vendor import failed_with, vendor
 from farm.ecosystems.python.environment import build_environment
 from farm.ecosystems.python.layout import (
     GUEST,
@@ -41,7 +42,7 @@ _ANSWERS = {"requires": "requires.json", "metadata": "METADATA"}
 class Backend:
     """The build backend of one project; every question is a fresh sandbox.
 
-    Every method may raise BuildFailedError and whatever the sandbox raises.
+    Every method may raise BuildFailedError, UnsafeArchiveError (of a crate) and whatever the sandbox raises.
     """
 
     plan: BuildPlan
@@ -49,6 +50,8 @@ class Backend:
     ctx: StepContext
     source: Path
     """The staged source archive."""
+    crates: tuple[LockedFile, ...] = ()
+    """The crates that Cargo may read."""
 
     def requires(self, installed: tuple[LockedFile, ...], attempt: int) -> tuple[str, ...]:
         """Return what `get_requires_for_build_wheel` answers (PEP 517), parsed.
@@ -81,12 +84,17 @@ class Backend:
         settings = json.dumps(plan.build.config_settings, sort_keys=True)
         project = project_folder(plan.source.subdirectory)
         argv = (TOOLS_PYTHON, f"{GUEST}/hooks.py", project, VENV_PYTHON, OUT, settings, what)
-        steps = (*venv_steps(plan.target, install=bool(installed)), Step(f"{what} hook", argv, cwd=project))
+        crates = vendor(plan, self.crates, ctx.vault, ctx.work / f"{name}-crates")
+        steps = (
+            *venv_steps(plan.target, install=bool(installed)),
+            *crates.steps,
+            Step(f"{what} hook", argv, cwd=project),
+        )
         env = build_environment(plan, self.snapshot)
-        done = run(plan, ctx, name, steps, env, mounts=mounts, source=self.source)
+        done = run(plan, ctx, name, steps, env, mounts=(*mounts, *crates.mounts), source=self.source)
         if done.result.exit_code != 0:
             raise failure(
-                BuildFailedError,
+                failed_with(done.result.failed_step),
                 f"{plan.package}: {done.result.failed_step} failed while locking:\n{last_words(done.result.log_tail)}",
                 done,
                 step=done.result.failed_step,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from farm.ecosystems.python.cargo.lockfile import is_consistent, is_crate
 from farm.ecosystems.stale import differences, refuse_stale
 from farm.model.base import canonical_json, sha256_bytes
 
@@ -50,6 +51,8 @@ def basis(plan: BuildPlan, snapshot: SourceSnapshot, requirements: Mapping[str, 
     if plan.build.patches:
         # Not there at all without patches: locks that were made before there were any stay as they are.
         facts["patches"] = [patch.blob.sha256 for patch in plan.build.patches]
+    if plan.build.options:
+        facts["options"] = plan.build.options  # not there at all without, as above
     return sha256_bytes(canonical_json(facts))
 
 
@@ -66,7 +69,8 @@ def check(plan: BuildPlan, snapshot: SourceSnapshot, image: ImageIdentity, lock:
     )
     changed += [f"file {f.filename} is not {f.name} {f.version}" for f in lock.files if not _consistent(f)]
     if not changed and lock.basis != basis(plan, snapshot, lock.requirements):
-        changed.append("the source tree, build.env, build.config_settings, build.patches or the lock file itself")
+        sections = ", ".join(f"build.{key}" for key in ("env", "config_settings", "options", "patches"))
+        changed.append(f"the source tree, {sections} or the lock file itself")
     refuse_stale(plan, lock, changed)
 
 
@@ -75,6 +79,8 @@ def _listed(lock: Lock, key: str) -> str:
 
 
 def _consistent(file: LockedFile) -> bool:
+    if is_crate(file):
+        return is_consistent(file)
     try:
         name, version, _, _ = parse_wheel_filename(file.filename)
         return (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from farm.ecosystems.python.cargo.lockfile import is_crate
+from farm.ecosystems.python.cargo.vendor import failed_with, vendor
 from farm.ecosystems.python.environment import build_argv, build_environment, commands
 from farm.ecosystems.python.layout import frontend_folder, stage_wheels, venv_steps
 from farm.ecosystems.python.run import run
@@ -26,21 +28,25 @@ def build_wheel(plan: BuildPlan, snapshot: SourceSnapshot, lock: Lock, ctx: Step
 
     Raises:
         BuildFailedError: a step failed, or nothing came out.
+        UnsafeArchiveError: a crate that is not safe to unpack.
         BlobMissingError, BlobCorruptError: an input is not in the vault as the lock says.
         Whatever the sandbox raises.
     """
     source = stage_source(snapshot, ctx)
     inputs = lock.with_role("build", "backend")
-    mounts = (stage_wheels(inputs, ctx.vault, ctx.work / "inputs"),) if inputs else ()
+    wheels = [file for file in inputs if not is_crate(file)]
+    mounts = (stage_wheels(wheels, ctx.vault, ctx.work / "inputs"),) if wheels else ()
+    crates = vendor(plan, inputs, ctx.vault, ctx.work / "crates")
     steps = (
-        *venv_steps(plan.target, install=bool(inputs)),
+        *venv_steps(plan.target, install=bool(wheels)),
+        *crates.steps,
         Step("build", build_argv(plan), cwd=frontend_folder(plan.target)),
     )
     env = build_environment(plan, snapshot)
-    done = run(plan, ctx, "build", steps, env, mounts=mounts, source=source)
+    done = run(plan, ctx, "build", steps, env, mounts=(*mounts, *crates.mounts), source=source)
     if done.result.exit_code != 0:
         raise failure(
-            BuildFailedError,
+            failed_with(done.result.failed_step),
             f"{plan.package}: {done.result.failed_step} failed with exit code {done.result.exit_code}:\n"
             f"{last_words(done.result.log_tail)}",
             done,

@@ -66,9 +66,10 @@ class PythonEcosystem:
     @contextmanager
     def fetcher(self, settings: Settings, own_index: str) -> Iterator[Callable[[LockedFile, Path], None]]:
         """Give what fetches locked files."""
-        from farm.ecosystems.python.locate import fetch_locked
+        from farm.ecosystems.python.locate import locked_files
 
-        yield lambda file, target: fetch_locked(file, target, settings, own_index)
+        with locked_files(settings, own_index) as fetch:
+            yield fetch
 
     def choose(self, file: LockedName, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
         """Choose the wheel that an installer would."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farm.ecosystems.patches import patch_commands
-from farm.ecosystems.python.layout import OUT, SYSTEM_PATH, VENV, VENV_PYTHON, project_folder, venv_steps
+from farm.ecosystems.python.cargo.vendor import vendor_steps
+from farm.ecosystems.python.layout import CARGO_HOME, OUT, SYSTEM_PATH, VENV, VENV_PYTHON, project_folder, venv_steps
+from farm.ecosystems.python.options import options_of
 from farm.ecosystems.run import SRC
 from farm.errors import RecipeError
 
@@ -62,6 +64,9 @@ def build_environment(plan: BuildPlan, snapshot: SourceSnapshot) -> dict[str, st
     """
     epoch = plan.build.source_date_epoch
     env = {**_BASE, **_OFFLINE, **_FLAGS, "SOURCE_DATE_EPOCH": str(snapshot.epoch if epoch is None else epoch)}
+    if options_of(plan).cargo:
+        env["CARGO_HOME"] = CARGO_HOME
+        env["RUSTFLAGS"] += f" --remap-path-prefix={CARGO_HOME}=cargo"
     for key, value in plan.build.env.items():
         if key in _FLAGS:
             env[key] = f"{env[key]} {value}"
@@ -91,4 +96,5 @@ def build_argv(plan: BuildPlan) -> tuple[str, ...]:
 
 def commands(plan: BuildPlan) -> tuple[tuple[str, ...], ...]:
     """Return the argument lists that the build step runs, in order."""
-    return (*patch_commands(plan), *(step.argv for step in venv_steps(plan.target)), build_argv(plan))
+    steps = (*venv_steps(plan.target), *vendor_steps(plan))
+    return (*patch_commands(plan), *(step.argv for step in steps), build_argv(plan))

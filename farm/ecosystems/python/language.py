@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, canonicalize_version, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, ConfigDict
 
 from farm.ecosystems.python.embedded import embedded_documents
 from farm.ecosystems.python.naming import NAMING
 from farm.ecosystems.python.numbers import number_of
+from farm.ecosystems.python.options import PythonOptions
 from farm.errors import SigningRefusedError
 from farm.model.language import ArchiveKind, ArchiveName, Language
 
@@ -25,12 +25,6 @@ _MAX_FILENAME = 255
 _ANY = "any"
 _MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 """Platform of a target → machine in wheel tags (PEP 600)."""
-
-
-class PythonOptions(BaseModel):
-    """Python's builds are described by PEP 517: there is nothing to add."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _purl(name: str, version: str) -> str:

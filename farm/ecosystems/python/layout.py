@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from farm.store.base import Vault
 
 __all__ = [
+    "CARGO_HOME",
+    "CRATES",
     "GUEST",
     "INPUTS",
     "OUT",
@@ -39,6 +41,9 @@ OUT = "/out"
 VENV = "/work/venv"
 VENV_PYTHON = f"{VENV}/bin/python"
 INPUTS = "/inputs"
+CRATES = "/crates"
+CARGO_HOME = "/work/cargo"
+"""Cargo's configuration and, in its folder `vendor`, the unpacked crates (builds of extensions in Rust)."""
 GUEST = "/farm-guest"
 """Small programs of farm that run in the sandbox (farm/ecosystems/python/guest)."""
 TOOLS = "/opt/farm-tools"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
+from farm.ecosystems.python.cargo.lockfile import Crate, is_crate
+from farm.ecosystems.python.cargo.registry import CrateClient
 from farm.ecosystems.python.index import IndexClient, IndexFile, authorisation, plain_url, upstream_config
 from farm.errors import (
     InputDigestError,
@@ -19,14 +23,14 @@ from farm.errors import (
 from farm.source.download import fetch_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from farm.config import Settings
     from farm.model.lock import LockedFile
     from farm.model.plan import ArchivePin
 
-__all__ = ["Located", "fetch_locked", "fetch_sdist", "find_file", "locate_sdist"]
+__all__ = ["Located", "fetch_locked", "fetch_sdist", "find_file", "locate_sdist", "locked_files"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,29 @@ def locate_sdist(pin: ArchivePin, settings: Settings) -> Located:
         headers=authorisation(best.url, config.url),
         ca_bundle=config.ca_bundle,
     )
+
+
+@contextmanager
+def locked_files(settings: Settings, own_index: str) -> Iterator[Callable[[LockedFile, Path], None]]:
+    """Give what fetches locked files, wheels and crates; see `Ecosystem.fetcher`."""
+    clients: list[CrateClient] = []
+    guard = threading.Lock()
+    with ExitStack() as stack:
+
+        def registry() -> CrateClient:
+            # Where crates come from is asked once, and only when there are any.
+            with guard:
+                if not clients:
+                    clients.append(stack.enter_context(CrateClient(settings)))
+                return clients[0]
+
+        def fetch(file: LockedFile, target: Path) -> None:
+            if is_crate(file):
+                registry().download(Crate(file.name, file.version, file.sha256), target, size=file.size)
+            else:
+                fetch_locked(file, target, settings, own_index)
+
+        yield fetch
 
 
 def fetch_locked(file: LockedFile, target: Path, settings: Settings, own_index: str) -> None:

@@ -19,6 +19,7 @@ from farm import log
 from farm.ecosystems.patches import patched_source
 from farm.ecosystems.python.backend import Backend
 from farm.ecosystems.python.basis import CONSTRAINTS, basis
+from farm.ecosystems.python.cargo.crates import lock_crates
 from farm.ecosystems.python.fetcher import Fetcher
 from farm.ecosystems.python.index import upstream_config
 from farm.ecosystems.python.metadata import check_identity
@@ -53,12 +54,15 @@ def make_lock(plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lo
     Raises:
         ResolutionError: no solution in wheels, or a requirement that names an address.
         PatchError: a patch of the recipe does not fit.
+        CargoLockError: a Cargo.lock that the recipe names is not there, or not one that can be locked.
         BuildFailedError: the backend's hooks failed.
         GuardError: the backend's metadata is of another name or version.
         InputUnavailableError, InputMissingError, InputDigestError: an index does not hold what it promised.
         Whatever the sandbox raises.
     """
-    backend = Backend(plan, snapshot, ctx, stage_source(snapshot, ctx))
+    source = stage_source(snapshot, ctx)
+    crates = lock_crates(plan, patched_source(plan, ctx, source), ctx) if plan.build.options else ()
+    backend = Backend(plan, snapshot, ctx, source, crates)
     config = upstream_config(ctx.settings)
     indexes = Indexes(config.url, ctx.own_index, config.ca_bundle)
 
@@ -92,9 +96,12 @@ def make_lock(plan: BuildPlan, snapshot: SourceSnapshot, ctx: StepContext) -> Lo
         image=plan.build.image,
         basis=basis(plan, snapshot, requirements),
         requirements=requirements,
-        files=tuple(
-            file.model_copy(update={"roles": tuple(role for role in _ROLE_ORDER if role in roles[pin])})
-            for pin, file in zip(sorted(roles), files, strict=True)
+        files=(
+            *(
+                file.model_copy(update={"roles": tuple(role for role in _ROLE_ORDER if role in roles[pin])})
+                for pin, file in zip(sorted(roles), files, strict=True)
+            ),
+            *crates,
         ),
     )
 

@@ -4,6 +4,7 @@ import itertools
 import shutil
 import ssl
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from farm.source.unpack import unpack
 from farm.store.cache import BlobCache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from farm.model.build import Artifact, BuildResult, ImageIdentity
     from farm.model.lock import Lock
@@ -140,9 +141,14 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> ImageIdentity:
+def image_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ImageIdentity]:
     settings = Settings(data=tmp_path_factory.mktemp("image"), images=REPOSITORY / "images")
-    return ensure_image(settings, "python311").identity
+    return cache(lambda name: ensure_image(settings, name).identity)
+
+
+@pytest.fixture(scope="session")
+def image(image_of: Callable[[str], ImageIdentity]) -> ImageIdentity:
+    return image_of("python311")
 
 
 @pytest.fixture

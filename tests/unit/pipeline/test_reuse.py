@@ -63,7 +63,8 @@ def reuse(put: Put, monkeypatch: pytest.MonkeyPatch, known: Outcome | None = Non
     nothing: Any = None
     runtime: Any = SimpleNamespace(vault=None, repository=store, image=lambda _: None)
     plan: Any = SimpleNamespace(package=package, build=SimpleNamespace(image="any"))
-    return steps.reuse(runtime, plan, nothing, nothing)
+    linked: Any = SimpleNamespace(stage=0)
+    return steps.reuse(runtime, plan, nothing, linked)
 
 
 def test_a_whole_result_is_used_again(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,9 +125,9 @@ def test_a_problem_in_the_options_of_a_version_is_at_that_version() -> None:
     assert problems(text) == ["recipe.yaml:10:23: unknown key 'heapmb'; did you mean 'heap_mb'?"]
 
 
-def test_options_of_a_language_that_has_none(good: str) -> None:
+def test_options_are_those_of_the_language(good: str) -> None:
     text = good.replace("  tags:", "  options: {goals: [x]}\n  tags:")
-    assert problems(text) == ["recipe.yaml:13:13: unknown key 'goals'"]
+    assert problems(text) == ["recipe.yaml:13:13: unknown key 'goals' (known here: cargo)"]
 
 
 def test_skipped_tests_have_a_reason() -> None:
