@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -60,8 +60,9 @@ def run_night(rt: Runtime, options: NightOptions, executor: Executor, *, run_id:
     with _rebuild_lease(rt) as alive:
         engine = Engine(rt, gather(rt, options), options, executor, alive)
         engine.run()
-        check_published(engine)
-        if options.reverify:
+        if not engine.stopped:
+            check_published(engine)
+        if options.reverify and not engine.stopped:
             unchanged = [name for name, end in engine.ends.items() if end.state == "unchanged"]
             reverify(engine, oldest(engine.nodes, unchanged, rt.settings.catalog.reverify_days))
         if options.watch:
@@ -143,11 +144,20 @@ def capacity(settings: Settings) -> Capacity:
 @contextmanager
 def _rebuild_lease(rt: Runtime) -> Iterator[Callable[[], None]]:
     """Be the one rebuild at work; give what makes sure that it still is."""
-    try:
-        with publisher_lease(rt.repository, _LEASE, rt.settings.run_dir, wait=0.0, lock_name="rebuild") as lease:
-            yield lease.check
-    except PublisherBusyError as error:
-        raise RebuildBusyError("another rebuild of this catalog is at work") from error
+    with ExitStack() as stack:
+        held = publisher_lease(rt.repository, _LEASE, rt.settings.run_dir, wait=0.0, lock_name="rebuild")
+        try:
+            lease = stack.enter_context(held)
+        except PublisherBusyError as error:
+            raise RebuildBusyError("another rebuild of this catalog is at work") from error
+
+        def check() -> None:
+            try:
+                lease.check()
+            except PublisherBusyError as error:
+                raise RebuildBusyError("another rebuild of this catalog has begun") from error
+
+        yield check
 
 
 def forget(rt: Runtime, reference: str) -> tuple[str, ...]:
@@ -161,14 +171,22 @@ def forget(rt: Runtime, reference: str) -> tuple[str, ...]:
     Raises:
         RecipeNotFoundError: nothing is known by that name.
         FarmError: its recipe is there.
+        RebuildBusyError: a rebuild is at work: it would write down again what it knows.
     """
-    state = load_state(rt.vault)
-    known = [name for name in state.nodes if name == reference or name.startswith((f"{reference}@", f"{reference}:"))]
-    if not known:
-        raise RecipeNotFoundError(f"no result of {reference} is known")
-    nodes = load_catalog(rt.settings).nodes
-    if there := [name for name in known if name in nodes]:
-        raise FarmError(f"{there[0]} has a recipe", remedy="Remove the recipe first, then forget its results.")
-    left = {name: found for name, found in state.nodes.items() if name not in known}
-    save_state(rt.vault, state.model_copy(update={"nodes": left}))
-    return tuple(sorted(known))
+    with _rebuild_lease(rt):
+        state = load_state(rt.vault)
+        known = [name for name in state.nodes if _means(reference, name)]
+        if not known:
+            raise RecipeNotFoundError(f"no result of {reference} is known")
+        nodes = load_catalog(rt.settings).nodes
+        if there := [name for name in known if name in nodes]:
+            raise FarmError(f"{there[0]} has a recipe", remedy="Remove the recipe first, then forget its results.")
+        left = {name: found for name, found in state.nodes.items() if name not in known}
+        save_state(rt.vault, state.model_copy(update={"nodes": left}))
+        return tuple(sorted(known))
+
+
+def _means(reference: str, node: str) -> bool:
+    """Return whether a node is meant: by its id, by its package and version, or by its package."""
+    version = node.rpartition(":")[0]
+    return reference in {node, version, version.rpartition("@")[0]}
