@@ -141,7 +141,7 @@ class Bootstrap:
             return
         if outcome is None:
             end = done.end.model_copy(update={"id": member})
-            self.engine.remember_failure(member, end, done.build_key)
+            self.engine.remember_failure(member, end, done)
             self._give_up({member: end})
             return
         self.outcomes[self.stage][member] = outcome
