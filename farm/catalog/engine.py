@@ -258,7 +258,7 @@ class Engine:
         if done.outcome is not None:
             end = self.took(end, done.outcome)
         elif end.state == "failed":
-            self.remember_failure(end.id, end, done.build_key)
+            self.remember_failure(end.id, end, done)
         self.end(end)
 
     def key(self, node: Node, results: Mapping[str, tuple[OutcomeFile, ...]]) -> KeyFields | None:
@@ -307,9 +307,12 @@ class Engine:
         self.nodes[name] = (self.nodes.get(name) or NodeState()).model_copy(update=update)
         self._dirty = True
 
-    def remember_failure(self, name: str, end: NodeEnd, build_key: str) -> None:
+    def remember_failure(self, name: str, end: NodeEnd, done: Done) -> None:
         """Note a failure that trying again does not change, so that it is not tried again for the same key."""
-        known, kind = self.nodes.get(name), registry().get(end.exit_code)
+        known, kind, build_key = self.nodes.get(name), registry().get(end.exit_code), done.build_key
+        if done.source is not None:
+            # Without it, nobody could tell beforehand that the key is still the one that failed.
+            self.sources[self.node(name).source], self._dirty = done.source, True
         if known is not None and known.failure is not None and known.failure.build_key == build_key:
             return
         if build_key and kind is not None and not kind.infrastructure and end.error == kind.__name__:
