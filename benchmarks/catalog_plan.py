@@ -31,8 +31,9 @@ from farm.catalog.rebuild import gather, image_digests
 from farm.catalog.state import CatalogState, NodeState, SourceFacts, save_state
 from farm.config import load_settings
 from farm.model.base import BlobRef, sha256_bytes
+from farm.model.catalog import RebuiltShare
 from farm.model.lock import Lock, LockedFile
-from farm.model.outcome import OutcomeFile, RebuiltShare
+from farm.model.outcome import OutcomeFile
 from farm.pipeline.runtime import Runtime
 from farm.recipe.locks import lock_path, lock_text
 from farm.services.supervisor import down, up

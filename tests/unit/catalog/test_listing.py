@@ -71,7 +71,8 @@ def test_the_sum() -> None:
     ("reference", "nodes", "broken"),
     [
         ("python/Tool", ["python/tool@1:cp311-linux-amd64"], []),
-        ("python/tool@1.0", [], []),
+        ("python/tool@1.0", ["python/tool@1:cp311-linux-amd64"], []),
+        ("python/tool@9", [], []),
         ("python/native@1", ["python/native@1:cp311-linux-amd64", "python/native@1:cp313-linux-amd64"], []),
         ("python/native@1:cp313-linux-amd64", ["python/native@1:cp313-linux-amd64"], []),
         ("python/ragged", [], ["python/ragged"]),
