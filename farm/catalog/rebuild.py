@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+import threading
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["capacity", "gather", "image_digests", "run_night", "select"]
 
 _LEASE: Final = "leases/rebuild.json"
+_RENEW_SECONDS: Final = 60.0
+"""Between two looks at the lease: many of them fit into its life."""
 _MIB: Final = 1024 * 1024
 
 _log = log.get(__name__)
@@ -143,7 +146,10 @@ def capacity(settings: Settings) -> Capacity:
 
 @contextmanager
 def _rebuild_lease(rt: Runtime) -> Iterator[Callable[[], None]]:
-    """Be the one rebuild at work; give what makes sure that it still is."""
+    """Be the one rebuild at work; give what makes sure that it still is.
+
+    The lease is renewed beside the work: a single build can take longer than it lasts.
+    """
     with ExitStack() as stack:
         held = publisher_lease(rt.repository, _LEASE, rt.settings.run_dir, wait=0.0, lock_name="rebuild")
         try:
@@ -157,6 +163,16 @@ def _rebuild_lease(rt: Runtime) -> Iterator[Callable[[], None]]:
             except PublisherBusyError as error:
                 raise RebuildBusyError("another rebuild of this catalog has begun") from error
 
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(_RENEW_SECONDS):
+                # Whether it is lost, or the store away for longer than it lasts, the next `check` says.
+                with suppress(FarmError):
+                    lease.check()
+
+        threading.Thread(target=renew, name="rebuild-lease", daemon=True).start()
+        stack.callback(over.set)
         yield check
 
 
