@@ -17,6 +17,7 @@ import psutil
 
 from farm.config import Settings, load_settings
 from farm.flows import client
+from farm.flows.api import ask, connect
 from farm.services.registry import read_record
 
 REFERENCE = "python/markupsafe"
@@ -90,8 +91,8 @@ def one(settings: Settings) -> Round:
     ended = time.time()
     watch.end()
     assert outcome.exit_code == 0, outcome.message
-    with client._api(settings) as api:  # noqa: SLF001 - the states' times are in no public answer
-        states = client._json(api, "GET", f"/flow_run_states/?flow_run_id={run.id}")  # noqa: SLF001 - the same
+    with connect(settings) as api:
+        states = ask(api, "GET", f"/flow_run_states/?flow_run_id={run.id}")
     times = {s["type"]: datetime.fromisoformat(s["timestamp"]).astimezone(UTC).timestamp() for s in states}
     running, over = times["RUNNING"], times["COMPLETED"]
     return Round(

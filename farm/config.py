@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CatalogSettings",
+    "HookSettings",
     "PolicySettings",
     "S3Settings",
     "SandboxSettings",
@@ -98,8 +99,12 @@ class TrustSettings(_Section):
 
 
 class CatalogSettings(_Section):
-    """Rebuilding the catalog."""
+    """Rebuilding the catalog, each night and when it is asked for."""
 
+    schedule: str = "0 2 * * *"
+    """When the nightly rebuild begins, as cron has it; holds until `farm schedule` or the Prefect UI changes it."""
+    timezone: str = "UTC"
+    """Time zone of the schedule (IANA name)."""
     cpus: float = Field(default=0.0, ge=0)
     """Processors for builds that run side by side; 0 = all of this host."""
     memory_mb: int = Field(default=0, ge=0)
@@ -118,6 +123,25 @@ class PolicySettings(_Section):
     what the locks name (`locked`)."""
 
 
+class HookSettings(_Section):
+    """Who is told when packages failed or drifted. Each gets the report as JSON."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments; it reads the report on stdin. Its environment is an allow-list."""
+    webhook: SecretStr = SecretStr("")
+    """Address that the report is posted to (http or https)."""
+    timeout_seconds: float = Field(default=60.0, gt=0)
+    """How long each of them may take."""
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_web(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith(("http://", "https://")):
+            msg = "begins with neither http:// nor https://"  # the address itself is a secret
+            raise ValueError(msg)
+        return value
+
+
 class ServiceSettings(_Section):
     """Listening ports of the embedded services on loopback; 0 = a free one is chosen on first start and kept."""
 
@@ -127,6 +151,16 @@ class ServiceSettings(_Section):
     """Object store."""
     index_port: int = 0
     """Package index."""
+    prefect_database: SecretStr = SecretStr("")
+    """PostgreSQL database of the Prefect server, `postgresql+asyncpg://user:password@host/name`; empty = SQLite."""
+
+    @field_validator("prefect_database")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith("postgresql+asyncpg://"):
+            msg = "does not begin with postgresql+asyncpg://"  # the address itself is a secret
+            raise ValueError(msg)
+        return value
 
 
 class Settings(BaseSettings):
@@ -158,6 +192,8 @@ class Settings(BaseSettings):
     """Extra `insteadOf` for git sources: URL prefix → replacement (a relative path is relative to farm.toml)."""
     work_pool: str = "farm-linux-amd64"
     """Prefect work pool that builds go to: one per platform."""
+    worker: str = "farm"
+    """Name of this host's worker in the work pool; where several hosts share a Prefect server, each has its own."""
     s3: S3Settings = S3Settings()
     """Object store."""
     sandbox: SandboxSettings = SandboxSettings()
@@ -168,6 +204,8 @@ class Settings(BaseSettings):
     """Catalog."""
     policy: PolicySettings = PolicySettings()
     """Policy."""
+    hooks: HookSettings = HookSettings()
+    """Hooks."""
     services: ServiceSettings = ServiceSettings()
     """Embedded services."""
 

@@ -144,6 +144,13 @@ class RecipeEditError(FarmError):
     default_remedy = "Add the version by hand, with the pin that is named; the file is as it was."
 
 
+class ScheduleError(FarmError):
+    """A schedule that is none: cron syntax, a time that never comes, an unknown time zone."""
+
+    exit_code = 16
+    default_remedy = 'Give five fields (minute, hour, day of month, month, day of week), for example "0 2 * * *".'
+
+
 # --- 20-29: source ---------------------------------------------------------------------------------------------------
 
 
@@ -480,6 +487,15 @@ class PublisherBusyError(FarmError):
     exit_code = 84
     infrastructure = True
     default_remedy = "Wait for the other publish to end, then try again."
+
+
+class StoredBytesLostError(FarmError):
+    """Bytes of the vault or the repository are damaged or gone, and nothing has them any more."""
+
+    exit_code = 87
+    default_remedy = (
+        "Restore what is named from a backup of the buckets, or build the packages again: `farm build … --force`."
+    )
 
 
 class DiskFullError(FarmError):

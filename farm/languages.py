@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from farm.model.language import ArchiveKind, Language
     from farm.model.plan import PackageId
 
-__all__ = ["archive_kind", "language", "language_names", "language_of_file", "package_url"]
+__all__ = ["archive_kind", "is_package", "language", "language_names", "language_of_file", "package_url"]
 
 _FOLDER = Path(__file__).parent / "ecosystems"
 
@@ -65,6 +65,19 @@ def language_of_file(filename: str) -> Language:
     endings = sorted(suffix for name in language_names() for suffix in language(name).suffixes)
     msg = f"{filename!r} is not the name of a file that farm builds ({', '.join(endings)})"
     raise ValueError(msg)
+
+
+def is_package(ecosystem: str, name: str, version: str, purl: str) -> bool:
+    """Say whether a package URL is of the package `name` of this ecosystem: a lock can hold files of others, too.
+
+    Raises:
+        ValueError: farm does not know the ecosystem.
+    """
+    try:
+        own = language(ecosystem).purl(name, version)
+    except ValueError:
+        return False
+    return purl == own or purl.startswith(f"{own}?")
 
 
 def package_url(package: PackageId) -> str:

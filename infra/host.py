@@ -24,6 +24,7 @@ __all__ = [
     "apt_install",
     "elevation",
     "engine_address",
+    "has_postgresql",
     "missing_images",
     "missing_packages",
     "probe_engine",
@@ -252,7 +253,8 @@ def missing_packages(*, engine: bool, access: bool, venv: bool, dev: bool = Fals
         engine: whether Docker Engine has to be installed.
         access: whether this user has to be let in by the engine's socket.
         venv: whether Python's venv module is needed.
-        dev: whether the tests' own programs are needed: stock Maven and a JDK, as a developer who uses farm has them.
+        dev: whether the tests' own programs are needed: stock Maven and a JDK, as a developer who uses farm has them,
+            and PostgreSQL, which a test starts for itself.
     """
     needed = {
         "git": shutil.which("git") is None,
@@ -268,8 +270,14 @@ def missing_packages(*, engine: bool, access: bool, venv: bool, dev: bool = Fals
         # It brings a JRE; what compiles is a package of its own.
         "maven": dev and shutil.which("mvn") is None,
         "default-jdk-headless": dev and shutil.which("javac") is None,
+        "postgresql": dev and not has_postgresql(),
     }
     return [name for name, missing in needed.items() if missing]
+
+
+def has_postgresql() -> bool:
+    """Return whether PostgreSQL's server is there: Debian keeps it, by version, outside of the PATH."""
+    return shutil.which("initdb") is not None or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 
 def _has_ensurepip() -> bool:

@@ -103,8 +103,10 @@ def tell(seen: Look) -> None:
         print(f"  WILL   install Debian packages (apt-get, as root): {' '.join(seen.packages)}")
         if {"maven", "default-jdk-headless"} & set(seen.packages):
             print("         (stock Maven and a JDK are for the tests alone: builds run in images that have their own)")
+        if "postgresql" in seen.packages:
+            print("         (PostgreSQL is for a test alone, which starts it for itself; Debian starts a server, too)")
     else:
-        print(f"  there  git, mmdebstrap{', mvn and a JDK for the tests' if seen.dev else ''}")
+        print(f"  there  git, mmdebstrap{', mvn, a JDK and PostgreSQL for the tests' if seen.dev else ''}")
     if not seen.engine.version and not seen.engine.denied:
         how = "systemctl" if Path("/run/systemd/system").is_dir() else f"dockerd, log in {seen.data}/logs"
         print(f"  WILL   start Docker Engine ({how}): nothing answers at {seen.engine.address}")

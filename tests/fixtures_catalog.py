@@ -21,7 +21,6 @@ def now() -> str:
 def entry_of(job: JobRecord, filename: str, blob: BlobRef, *, path: str = "") -> CatalogEntry:
     """What the catalog says of a file that was signed for `job`."""
     plan = job.plan
-    own = sum(file.origin == "farm" for file in job.inputs)
     return CatalogEntry(
         ecosystem=plan.package.ecosystem,
         name=plan.package.name,
@@ -29,7 +28,7 @@ def entry_of(job: JobRecord, filename: str, blob: BlobRef, *, path: str = "") ->
         target=plan.target.key,
         build_key=job.build_key,
         files=(CatalogFile(filename=filename, path=path, sha256=blob.sha256, size=blob.size),),
-        rebuilt=RebuiltShare(own=own, all=len(job.inputs)),
+        rebuilt=RebuiltShare.of(job.inputs),
     )
 
 
@@ -43,7 +42,7 @@ def made_up(name: str = "sample-lib", version: str = "1.0", *, target: str = "cp
         target=target,
         build_key="b" * 64,
         files=(CatalogFile(filename=filename, sha256="a" * 64, size=1),),
-        rebuilt=RebuiltShare(own=0, all=0),
+        rebuilt=RebuiltShare(own=0, total=0),
     )
 
 

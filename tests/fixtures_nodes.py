@@ -239,6 +239,7 @@ class World:
     def put_in(self, monkeypatch: pytest.MonkeyPatch) -> World:
         """Let farm use this world in the place of a pipeline."""
         monkeypatch.setattr("farm.catalog.rebuild.load_catalog", lambda _: self.catalog)
+        monkeypatch.setattr("farm.catalog.rebuild._vouch", lambda *_: "1, sha256 0")
         monkeypatch.setattr("farm.catalog.rebuild.image_digests", lambda *_: {IMAGE: IMAGE_DIGEST})
         monkeypatch.setattr("farm.catalog.after.fallen", lambda _rt, package, _files: self._fallen(str(package)))
         for module in ("engine", "bootstrap", "after"):

@@ -145,7 +145,7 @@ class Bootstrap:
         self.engine.board.ended(done.end.id, well=outcome is not None)
         end = done.end.model_copy(update={"id": member})
         if outcome is None:
-            self.engine.remember_failure(member, end, done.build_key)
+            self.engine.remember_failure(member, end, done)
         if self.over:
             return
         if outcome is None:

@@ -79,6 +79,9 @@ class Engine:
     """Called now and then; raises when the run has to stop."""
     ends: dict[str, NodeEnd] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    """What has to be looked at though nothing failed: a tag that moved upstream."""
     results: dict[str, tuple[OutcomeFile, ...]] = field(default_factory=dict)
     """Node → the files that others are built with in this run."""
     _jobs: dict[str, Job] = field(default_factory=dict)
@@ -147,7 +150,9 @@ class Engine:
     def hand_over(self, unit: str, node: Node, work: Callable[[], Done], needs: Iterable[str]) -> None:
         """Let the executor run `work`; the job's `ended` is called with what came of it."""
         package = f"{node.package.ecosystem}/{node.package.name}"
-        run = NodeRun(id=unit, ecosystem=node.package.ecosystem, package=package, needs=tuple(needs))
+        alone = len(self.graph.catalog.providers(node.package.ecosystem, node.package.name, node.package.version)) == 1
+        title = unit.replace(node.id, node.reference) if alone else unit
+        run = NodeRun(id=unit, ecosystem=node.package.ecosystem, package=package, needs=tuple(needs), title=title)
 
         def body() -> NodeEnd:
             done = work()
@@ -254,7 +259,7 @@ class Engine:
         if done.outcome is not None:
             end = self.took(end, done.outcome)
         elif end.state == "failed":
-            self.remember_failure(end.id, end, done.build_key)
+            self.remember_failure(end.id, end, done)
         self.end(end)
 
     def key(self, node: Node, results: Mapping[str, tuple[OutcomeFile, ...]]) -> KeyFields | None:
@@ -303,9 +308,12 @@ class Engine:
         self.nodes[name] = (self.nodes.get(name) or NodeState()).model_copy(update=update)
         self._dirty = True
 
-    def remember_failure(self, name: str, end: NodeEnd, build_key: str) -> None:
+    def remember_failure(self, name: str, end: NodeEnd, done: Done) -> None:
         """Note a failure that trying again does not change, so that it is not tried again for the same key."""
-        known, kind = self.nodes.get(name), registry().get(end.exit_code)
+        known, kind, build_key = self.nodes.get(name), registry().get(end.exit_code), done.build_key
+        if done.source is not None:
+            # Without it, nobody could tell beforehand that the key is still the one that failed.
+            self.sources[self.node(name).source], self._dirty = done.source, True
         if known is not None and known.failure is not None and known.failure.build_key == build_key:
             return
         if build_key and kind is not None and not kind.infrastructure and end.error == kind.__name__:

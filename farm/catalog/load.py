@@ -20,6 +20,7 @@ from farm.catalog.nodes import Catalog, Need, Node, NodeProblem, node_id
 from farm.ecosystems.repositories import layout_of
 from farm.errors import DuplicateRecipeError, FarmError, LockMissingError
 from farm.image.definition import FILE, load_definition
+from farm.languages import is_package
 from farm.model.base import BlobRef, canonical_json, sha256_bytes
 from farm.model.plan import PackageId, Target
 from farm.recipe.catalog import list_recipes
@@ -236,8 +237,11 @@ def _read_lock(path: Path) -> dict[str, Any]:
     roles: dict[tuple[str, str], set[str]] = defaultdict(set)
     names: dict[tuple[str, str], list[str]] = defaultdict(list)
     foreign: dict[tuple[str, str], bool] = defaultdict(bool)
+    ecosystem = lock.package.partition("/")[0]
     for file in lock.files:
-        key = (file.name, file.version)
+        # A crate, say, can be called like a package of the language: no recipe provides it.
+        own_kind = is_package(ecosystem, file.name, file.version, file.purl)
+        key = (file.name if own_kind else file.purl, file.version if own_kind else "")
         roles[key] |= set(file.roles)
         names[key].append(file.filename)
         foreign[key] |= file.origin != "farm"

@@ -110,6 +110,8 @@ class NightReport(Value):
     finished_on: str
     warnings: tuple[str, ...] = ()
     """What went wrong beside the nodes: a hook that failed."""
+    alarms: tuple[str, ...] = ()
+    """What was changed upstream after it was pinned: a tag that moved, an archive with other bytes."""
     notes: tuple[str, ...] = ()
     """What else there is to say: cycles that settled, recipes that vanished, what was seen upstream."""
     rebuilt: dict[str, str] = Field(default_factory=dict)

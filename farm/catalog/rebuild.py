@@ -16,9 +16,12 @@ from farm.catalog.graph import make_graph
 from farm.catalog.load import load_catalog
 from farm.catalog.report import make_report
 from farm.catalog.room import needing_room
+from farm.catalog.seen import look_upstream
 from farm.catalog.state import load_state, save_state
+from farm.catalog.vouch import entries
 from farm.catalog.work import now
 from farm.errors import FarmError, ImageMissingError, PublisherBusyError, RebuildBusyError, RecipeNotFoundError
+from farm.pipeline.snapshots import publish_catalog
 from farm.repository.lease import publisher_lease
 
 if TYPE_CHECKING:
@@ -63,7 +66,23 @@ def run_night(rt: Runtime, options: NightOptions, executor: Executor, *, run_id:
         if options.reverify and not engine.stopped:
             unchanged = [name for name, end in engine.ends.items() if end.state == "unchanged"]
             reverify(engine, oldest(engine.nodes, unchanged, rt.settings.catalog.reverify_days))
-        return make_report(rt, engine, options, started=started, run_id=run_id)
+        if options.watch:
+            engine.notes.extend(look_upstream(rt, engine))
+        return make_report(rt, engine, options, started=started, run_id=run_id, snapshot=_vouch(rt, engine, options))
+
+
+def _vouch(rt: Runtime, engine: Engine, options: NightOptions) -> str:
+    """Publish the signed snapshot after a run over the whole catalog; return its number and digest."""
+    if options.only:
+        return ""
+    try:
+        snapshot = publish_catalog(rt, entries(engine.graph.catalog, engine.nodes))
+    except FarmError as error:
+        # What was built is published and verifies one by one; that nobody vouches for the whole is told, loudly.
+        _log.error("no snapshot", error=type(error).__name__, reason=error.message)
+        engine.warnings.append(f"no signed snapshot of the catalog: {error.message}")
+        return ""
+    return f"{snapshot.sequence}, sha256 {snapshot.fingerprint()}"
 
 
 def gather(rt: Runtime, options: NightOptions) -> Gathered:

@@ -11,7 +11,7 @@ from farm.errors import CatalogFailedError
 from farm.text import without_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from farm.catalog.engine import Engine
     from farm.catalog.night import NightOptions
@@ -24,7 +24,9 @@ STATES: Final = ("built", "unchanged", "reproduced", "failed", "blocked", "drift
 _BAD: Final = frozenset({"failed", "blocked", "drifted"})
 
 
-def make_report(rt: Runtime, engine: Engine, options: NightOptions, *, started: str, run_id: str) -> NightReport:
+def make_report(
+    rt: Runtime, engine: Engine, options: NightOptions, *, started: str, run_id: str, snapshot: str
+) -> NightReport:
     """Collect what `engine` did, and write the report's file."""
     ends = [engine.ends[name] for name in sorted(engine.ends)]
     broken = [
@@ -35,8 +37,9 @@ def make_report(rt: Runtime, engine: Engine, options: NightOptions, *, started: 
     nodes = tuple(broken + ends)
     counts = Counter(end.state for end in nodes)
     known = {name: engine.nodes[name] for name in engine.ends if name in engine.nodes and engine.nodes[name].build_key}
+    wrong = engine.warnings or engine.alarms or any(end.state in _BAD for end in nodes)
     report = NightReport(
-        ended_with=CatalogFailedError.exit_code if any(end.state in _BAD for end in nodes) else 0,
+        ended_with=CatalogFailedError.exit_code if wrong else 0,
         nodes=nodes,
         markdown="",
         path="",
@@ -44,6 +47,9 @@ def make_report(rt: Runtime, engine: Engine, options: NightOptions, *, started: 
         started_on=started,
         finished_on=now(),
         notes=tuple(engine.notes),
+        alarms=tuple(engine.alarms),
+        warnings=tuple(engine.warnings),
+        snapshot=snapshot,
         rebuilt={name: str(found.share) for name, found in sorted(known.items())},
         oldest_unverified=_oldest(known),
     )
@@ -71,35 +77,36 @@ def _oldest(known: Mapping[str, NodeState]) -> str:
 
 def render(report: NightReport) -> str:
     """Return the report as Markdown."""
-    lines = [
-        f"# Catalog rebuild of {report.started_on}",
-        "",
-        f"{report.summary}. Ended {report.finished_on}.",
-        "",
-    ]
-    failed = [end for end in report.nodes if end.state in {"failed", "drifted"}]
-    if failed:
-        lines += ["## Failures, by cause", ""]
-        groups: dict[str, list[NodeEnd]] = defaultdict(list)
-        for end in failed:
-            groups[end.error or end.state].append(end)
-        for cause, ends in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-            lines += [f"### {cause} ({len(ends)})", ""]
-            lines += [f"- `{end.id}`: {_line(end.message)}" for end in ends]
-            lines.append("")
-    blocked = [end for end in report.nodes if end.state == "blocked"]
-    if blocked:
-        lines += ["## Blocked", "", *(f"- `{end.id}`: {_line(end.message)}" for end in blocked), ""]
     worked = [end for end in report.nodes if end.state in {"built", "reproduced"}]
-    if worked:
-        lines += ["## Built", "", *_table(worked, report.rebuilt), ""]
-    if report.notes:
-        lines += ["## Notes", "", *(f"- {_line(note)}" for note in report.notes), ""]
-    if report.oldest_unverified:
-        lines += [f"Oldest unverified: {report.oldest_unverified}.", ""]
-    if report.snapshot:
-        lines += [f"Signed snapshot: {report.snapshot}.", ""]
-    return "\n".join(lines)
+    blocked = [f"`{end.id}`: {_line(end.message)}" for end in report.nodes if end.state == "blocked"]
+    sections = [
+        _list("Look at these first", map(_line, report.alarms)),
+        _failures(report),
+        _list("Blocked", blocked),
+        ["## Built", "", *_table(worked, report.rebuilt), ""] if worked else [],
+        _list("Warnings", map(_line, report.warnings)),
+        _list("Notes", map(_line, report.notes)),
+        [f"Oldest unverified: {report.oldest_unverified}.", ""] if report.oldest_unverified else [],
+        [f"Signed snapshot: {report.snapshot}.", ""] if report.snapshot else [],
+    ]
+    head = [f"# Catalog rebuild of {report.started_on}", "", f"{report.summary}. Ended {report.finished_on}.", ""]
+    return "\n".join([*head, *(line for section in sections for line in section)])
+
+
+def _list(title: str, items: Iterable[str]) -> list[str]:
+    lines = [f"- {item}" for item in items]
+    return [f"## {title}", "", *lines, ""] if lines else []
+
+
+def _failures(report: NightReport) -> list[str]:
+    groups: dict[str, list[NodeEnd]] = defaultdict(list)
+    for end in report.nodes:
+        if end.state in {"failed", "drifted"}:
+            groups[end.error or end.state].append(end)
+    lines = ["## Failures, by cause", ""] if groups else []
+    for cause, ends in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        lines += [f"### {cause} ({len(ends)})", "", *(f"- `{end.id}`: {_line(end.message)}" for end in ends), ""]
+    return lines
 
 
 def _table(ends: Sequence[NodeEnd], rebuilt: Mapping[str, str]) -> list[str]:

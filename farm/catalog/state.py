@@ -15,8 +15,9 @@ from pydantic import Field, ValidationError
 
 from farm import log
 from farm.model.base import Sha256, Value
+from farm.model.catalog import RebuiltShare
 from farm.model.key import KeyFields
-from farm.model.outcome import OutcomeFile, RebuiltShare
+from farm.model.outcome import OutcomeFile
 
 if TYPE_CHECKING:
     from farm.store.base import Vault

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from farm import log
 from farm.catalog.night import NodeEnd
 from farm.catalog.room import needing_room
+from farm.catalog.state import SourceFacts
 from farm.errors import FarmError, registry
 from farm.model.source import SourceSnapshot
 from farm.pipeline.chain import Inputs, build_package, release_package, reproduce_package
@@ -44,6 +45,8 @@ class Done:
     outcome: Outcome | None = None
     build_key: str = ""
     """Known from the moment that the job is open; a failure after that belongs to it."""
+    source: SourceFacts | None = None
+    """What the pin gave, where it came so far."""
 
 
 def now() -> str:
@@ -88,6 +91,12 @@ class _Steps:
         self.build_key = key_fields(plan, self._proven, self.rt.image(plan.build.image), linked).key
         if self.failure is not None and self.failure.build_key == self.build_key:
             raise registry()[self.failure.exit_code](self.failure.again)
+
+    @property
+    def source(self) -> SourceFacts | None:
+        """What the pin gave; None while it is not fetched."""
+        proven = self._proven
+        return SourceFacts(tree=proven.tree_digest, epoch=proven.epoch) if proven is not None else None
 
 
 def build_node(
@@ -155,7 +164,8 @@ def _done(
             )
             _log.error(error.message, error=end.error, remedy=error.remedy)
             outcome = None
-    return Done(end.model_copy(update={"seconds": round(time.monotonic() - began, 3)}), outcome, call.build_key)
+    end = end.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
+    return Done(end, outcome, call.build_key, call.source)
 
 
 def _files(outcome: Outcome) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm import __version__
-from farm.cli import catalog, images, packages, recipes, runs, services, using, verifying
+from farm.cli import catalog, images, packages, recipes, runs, schedule, scrub, services, using, verifying
 from farm.cli.render import Renderer
 from farm.errors import FarmError
 
@@ -46,11 +46,12 @@ def _root(
     del version
 
 
-for group in (services, packages, runs, verifying, using):
+for group in (services, packages, runs, verifying, using, scrub):
     group.register(app)
 app.add_typer(recipes.app, name="recipe")
-app.add_typer(catalog.app, name="catalog")
 app.add_typer(images.app, name="images")
+app.add_typer(catalog.app, name="catalog")
+app.add_typer(schedule.app, name="schedule")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from farm.cli import options
 from farm.cli.options import Json
+from farm.cli.rebuilding import rebuild
 from farm.cli.render import Renderer
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="All recipes together.", no_args_is_help=True)
+
+
+app.command("rebuild")(rebuild)
 
 
 @app.command("outdated")

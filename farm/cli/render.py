@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from farm.errors import FarmError
 
-__all__ = ["Part", "Renderer"]
+__all__ = ["Board", "Part", "Renderer"]
 
 Part = str | tuple[str, str]
 """A piece of a line: text, or text and its Rich style."""
@@ -107,6 +107,44 @@ class Renderer:
             if not self.json:
                 seconds = time.monotonic() - start
                 self.note(mark, f" {name:<8} {seconds:6.1f} s  {line.text}")
+
+    @contextmanager
+    def board(self) -> Iterator[Board]:
+        """Show several things at work, and a line for each that ended."""
+        board = Board(self)
+        if self.json or not self.err.is_terminal:
+            yield board
+            return
+        with self.err.status("") as status:
+            board.show = lambda text: status.update(_text(text))
+            yield board
+
+
+@dataclass
+class Board:
+    """What is at work side by side, and how many have ended."""
+
+    renderer: Renderer
+    show: Callable[[str], None] | None = None
+    running: list[str] = field(default_factory=list)
+    ended: int = 0
+
+    def begin(self, name: str) -> None:
+        """Say that `name` is at work from now on."""
+        self.running.append(name)
+        self._refresh()
+
+    def end(self, name: str, *line: Part) -> None:
+        """Say, in a line, how `name` ended."""
+        self.running.remove(name)
+        self.ended += 1
+        if not self.renderer.json:
+            self.renderer.note(*line)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self.show is not None:
+            self.show(f"{self.ended} ended; at work: {', '.join(self.running) or '-'}")
 
 
 @dataclass

@@ -13,7 +13,7 @@ from farm.cli.render import Renderer
 if TYPE_CHECKING:
     from farm.flows.client import RunInfo, RunOutcome
 
-__all__ = ["register"]
+__all__ = ["finish", "register"]
 
 submit_app = typer.Typer(help="Submit work to the farm as a Prefect flow run.", no_args_is_help=True)
 
@@ -39,10 +39,11 @@ def submit_recipe(
         renderer.data(run.model_dump(mode="json"))
         return
     outcome = client.follow(settings, run.id, on_log=renderer.line)
-    _finish(renderer, run, outcome)
+    finish(renderer, run, outcome)
 
 
-def _finish(renderer: Renderer, run: RunInfo, outcome: RunOutcome) -> None:
+def finish(renderer: Renderer, run: RunInfo, outcome: RunOutcome) -> None:
+    """Show how a run ended; end with its exit code."""
     renderer.data({"run": run.model_dump(mode="json"), "outcome": outcome.model_dump(mode="json")})
     colour = "green" if outcome.exit_code == 0 else "red"
     renderer.line((f"{run.name}: {outcome.state}", f"bold {colour}"))
@@ -64,7 +65,7 @@ def logs(
     settings = options.settings()
     if follow:
         info = client.find_run(settings, run)
-        _finish(renderer, info, client.follow(settings, info.id, on_log=renderer.line))
+        finish(renderer, info, client.follow(settings, info.id, on_log=renderer.line))
         return
     entries = client.logs(settings, run)
     for entry in entries:

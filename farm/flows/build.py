@@ -6,16 +6,13 @@ Imports Prefect: only the worker's processes import this module.
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
-import httpx
 from prefect import flow, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
@@ -24,6 +21,7 @@ from farm.config import load_settings
 from farm.ecosystems.repositories import layout_of
 from farm.errors import FarmError, VerificationError
 from farm.evidence import facts, summary
+from farm.flows.beside import beside_the_run
 from farm.flows.logs import forward
 from farm.flows.verdict import as_message, in_words
 from farm.model.plan import BuildPlan
@@ -34,7 +32,7 @@ from farm.pipeline.steps import SignedBuild
 from farm.services.registry import service_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from prefect import Task
     from prefect.client.schemas.objects import State, TaskRun
@@ -104,7 +102,7 @@ class _Tasks:
     def _found(self, package: PackageId) -> None:
         """Name the run after the package, now that its version is known."""
         self._about = str(package)
-        with _beside_the_build("the run keeps its first name"), get_client(sync_client=True) as client:
+        with beside_the_run("the run keeps its first name"), get_client(sync_client=True) as client:
             client.update_flow_run(
                 self._run_id,
                 name=self._about,
@@ -138,19 +136,10 @@ def build_package(
         outcome = chain.build_package(reference, run=run, call=tasks, force=force, image=image)
     except FarmError as error:
         return Failed(message=as_message(error))
-    with _beside_the_build("no evidence in the Prefect UI"):
+    with beside_the_run("no evidence in the Prefect UI"):
         _leave_artifacts(settings, outcome, tasks.signed)
     word = "up to date, nothing was built" if outcome.reused else "published"
     return Completed(message=f"{outcome.package} {word}")
-
-
-@contextmanager
-def _beside_the_build(lost: str) -> Iterator[None]:
-    """Let Prefect's API fail in what only describes a run: a build does not end for it, let alone a published one."""
-    try:
-        yield
-    except (httpx.HTTPError, PrefectException) as error:
-        _logger.warning(lost, reason=f"{type(error).__name__}: {error}")
 
 
 def _run_id() -> UUID:

@@ -8,32 +8,29 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from farm.errors import PrefectUnavailableError, RunFailedError, RunNotFoundError
+from farm.flows.api import FINAL, ask, connect, deployment_named, require_worker, worker_gone
 from farm.flows.verdict import RunOutcome, read_outcome
 from farm.model.base import Value
 from farm.recipe.reference import absolute
-from farm.services.registry import alive, read_prefect_login, read_record, service_url
+from farm.services.registry import service_url
 from farm.services.specs import DEPLOYMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import httpx
+
     from farm.config import Settings
 
-__all__ = ["LogEntry", "RunInfo", "RunOutcome", "find_run", "follow", "logs", "submit"]
+__all__ = ["LogEntry", "RunInfo", "RunOutcome", "find_run", "follow", "logs", "run_info", "submit"]
 
 OnLog = Callable[[str], None]
 
-_FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
-_BUSY = frozenset({408, 429, 502, 503})
-_BUSY_SECONDS = 30.0
 _POLL_SECONDS = 0.4
 _PAGE = 200
 _SETTLE_SECONDS = 1.5
@@ -74,14 +71,9 @@ def submit(settings: Settings, reference: str, *, force: bool = False, image: st
         PrefectUnavailableError: no server, or no worker to run it.
     """
     reference = absolute(reference)  # the worker stands elsewhere
-    with _api(settings) as api:
-        if worker_gone(settings) or not _workers(api, settings.work_pool):
-            msg = f"no worker polls the work pool {settings.work_pool}"
-            raise PrefectUnavailableError(msg)
-        deployment = _json(api, "GET", f"/deployments/name/{DEPLOYMENT}", missing_ok=True)
-        if deployment is None:
-            msg = f"the deployment {DEPLOYMENT} is not registered"
-            raise PrefectUnavailableError(msg)
+    with connect(settings) as api:
+        require_worker(settings, api)
+        deployment = deployment_named(api, DEPLOYMENT)
         wanted = {
             "name": reference,
             "parameters": {"reference": reference, "force": force, "image": image},
@@ -89,8 +81,8 @@ def submit(settings: Settings, reference: str, *, force: bool = False, image: st
             # A call that is repeated, since its answer was lost, must not make a second run.
             "idempotency_key": str(uuid.uuid4()),
         }
-        made = _json(api, "POST", f"/deployments/{deployment['id']}/create_flow_run", wanted)
-    return _info(settings, made)
+        made = ask(api, "POST", f"/deployments/{deployment['id']}/create_flow_run", wanted)
+    return run_info(settings, made)
 
 
 def find_run(settings: Settings, run: str) -> RunInfo:
@@ -100,8 +92,8 @@ def find_run(settings: Settings, run: str) -> RunInfo:
         RunNotFoundError: there is none.
         PrefectUnavailableError: no server.
     """
-    with _api(settings) as api:
-        return _info(settings, _find(api, run))
+    with connect(settings) as api:
+        return run_info(settings, _find(api, run))
 
 
 def logs(settings: Settings, run: str) -> tuple[LogEntry, ...]:
@@ -111,7 +103,7 @@ def logs(settings: Settings, run: str) -> tuple[LogEntry, ...]:
         RunNotFoundError: there is none.
         PrefectUnavailableError: no server.
     """
-    with _api(settings) as api:
+    with connect(settings) as api:
         return tuple(_LogReader(api, _find(api, run)["id"]).new())
 
 
@@ -123,7 +115,7 @@ def follow(settings: Settings, run: str, on_log: OnLog) -> RunOutcome:
         RunFailedError: the worker died and left the run behind.
         PrefectUnavailableError: no server, or it went away for long.
     """
-    with _api(settings) as api:
+    with connect(settings) as api:
         run_id = str(_find(api, run)["id"])
         reader = _LogReader(api, run_id)
         seen = time.monotonic()
@@ -132,7 +124,7 @@ def follow(settings: Settings, run: str, on_log: OnLog) -> RunOutcome:
             try:
                 for entry in reader.new():
                     on_log(entry.text)
-                now = _json(api, "GET", f"/flow_runs/{run_id}")
+                now = ask(api, "GET", f"/flow_runs/{run_id}")
             except PrefectUnavailableError:
                 if time.monotonic() - seen > _PATIENCE_SECONDS:
                     raise
@@ -142,19 +134,13 @@ def follow(settings: Settings, run: str, on_log: OnLog) -> RunOutcome:
             kind = str(now.get("state_type") or "")
             if kind != state:
                 state = kind
-            if kind in _FINAL:
+            if kind in FINAL:
                 _drain(reader, on_log)
                 return read_outcome(kind, str((now.get("state") or {}).get("message") or ""))
             if worker_gone(settings):
                 msg = f"the worker died while run {now.get('name', run_id)} was {kind.lower()}"
                 raise RunFailedError(msg, remedy="Read the worker's log (`farm status` names it), then `farm up`.")
             time.sleep(_POLL_SECONDS)
-
-
-def worker_gone(settings: Settings) -> bool:
-    """Return whether this host's worker was started and is no more (a server notices only after a minute)."""
-    record = read_record(settings, "worker")
-    return record is not None and not alive(record)
 
 
 def _drain(reader: _LogReader, on_log: OnLog) -> None:
@@ -183,7 +169,7 @@ class _LogReader:
         offset = 0
         while True:
             body = {"logs": wanted, "sort": "TIMESTAMP_ASC", "offset": offset, "limit": _PAGE}
-            page = _json(self._api, "POST", "/logs/filter", body)
+            page = ask(self._api, "POST", "/logs/filter", body)
             for item in page:
                 if item["id"] in self._seen:
                     continue
@@ -200,48 +186,6 @@ class _LogReader:
             offset += len(page)
 
 
-@contextmanager
-def _api(settings: Settings) -> Iterator[httpx.Client]:
-    url = service_url(settings, "prefect")
-    if not url:
-        raise PrefectUnavailableError("the Prefect server is not running")
-    # Loopback: the proxies of the environment are not for it.
-    user, _, password = read_prefect_login(settings).partition(":")
-    with httpx.Client(base_url=f"{url}/api", auth=(user, password), timeout=30.0, trust_env=False) as client:
-        yield client
-
-
-def _json(api: httpx.Client, method: str, path: str, body: Any = None, *, missing_ok: bool = False) -> Any:
-    """Ask the server and return its answer; None for what is not there, if that is allowed.
-
-    Repeated for a while where the server says that it is busy (SQLite's lock on a loaded machine).
-
-    Raises:
-        PrefectUnavailableError: no answer, or a refusal.
-    """
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            answer = api.request(method, path, json=body)
-        except httpx.TransportError as error:
-            msg = f"the Prefect server at {api.base_url} does not answer: {error}"
-            raise PrefectUnavailableError(msg) from error
-        if answer.status_code not in _BUSY or time.monotonic() >= deadline:
-            break
-        time.sleep(_POLL_SECONDS)
-    if missing_ok and answer.status_code == httpx.codes.NOT_FOUND:
-        return None
-    if not answer.is_success:
-        msg = f"the Prefect server answered {answer.status_code} to {answer.request.url.path}: {answer.text[:200]}"
-        raise PrefectUnavailableError(msg)
-    return answer.json()
-
-
-def _workers(api: httpx.Client, pool: str) -> list[Any]:
-    found = _json(api, "POST", f"/work_pools/{pool}/workers/filter", {}, missing_ok=True)
-    return [worker for worker in found or [] if worker.get("status") == "ONLINE"]
-
-
 def _find(api: httpx.Client, run: str) -> Any:
     try:
         identifier = str(uuid.UUID(run))
@@ -249,12 +193,13 @@ def _find(api: httpx.Client, run: str) -> Any:
         chosen = {"flow_runs": {"name": {"any_": [run]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
     else:
         chosen = {"flow_runs": {"id": {"any_": [identifier]}}, "limit": 1}
-    found = _json(api, "POST", "/flow_runs/filter", chosen)
+    found = ask(api, "POST", "/flow_runs/filter", chosen)
     if not found:
         raise RunNotFoundError(f"no flow run by the name or id {run}")
     return found[0]
 
 
-def _info(settings: Settings, run: Any) -> RunInfo:
+def run_info(settings: Settings, run: Any) -> RunInfo:
+    """Return what the server says about a run, as farm shows it."""
     page = f"{service_url(settings, 'prefect')}/runs/flow-run/{run['id']}"
     return RunInfo(id=str(run["id"]), name=str(run["name"]), url=page)

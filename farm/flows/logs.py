@@ -71,7 +71,7 @@ class _NoRoutine(logging.Filter):
     """Drops Prefect's own line about each task that went well: farm says it with the package and what came out."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.getMessage() != "Finished in state Completed()"
+        return record.levelno != logging.INFO or not record.getMessage().startswith("Finished in state ")
 
 
 def forward() -> None:

@@ -19,12 +19,13 @@ from farm.model.names import Filename, RepositoryPath
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from farm.model.lock import LockedFile
+
 __all__ = [
     "MAX_SNAPSHOT_BYTES",
     "CatalogEntry",
     "CatalogFile",
     "CatalogSnapshot",
-    "RebuiltShare",
     "SnapshotPointer",
     "following",
     "parse_snapshot",
@@ -72,14 +73,23 @@ class RebuiltShare(Value):
     """How many of the inputs of a build farm has rebuilt itself."""
 
     own: Count
-    all: Count
+    total: Count
 
     @model_validator(mode="after")
     def _part_of_all(self) -> Self:
-        if self.own > self.all:
-            msg = f"{self.own} of {self.all} inputs cannot be farm's own"
+        if self.own > self.total:
+            msg = f"{self.own} of {self.total} inputs cannot be farm's own"
             raise ValueError(msg)
         return self
+
+    @classmethod
+    def of(cls, inputs: Iterable[LockedFile]) -> RebuiltShare:
+        """Count the inputs of the build itself; what only runs or tests the result does not count."""
+        read = [file for file in inputs if set(file.roles) & {"build", "backend"}]
+        return cls(own=sum(file.origin == "farm" for file in read), total=len(read))
+
+    def __str__(self) -> str:
+        return f"{self.own}/{self.total}"
 
 
 class CatalogEntry(Value):
@@ -94,6 +104,7 @@ class CatalogEntry(Value):
     files: tuple[CatalogFile, ...] = Field(min_length=1)
     """By name."""
     rebuilt: RebuiltShare
+    """Of the inputs of the build (`RebuiltShare.of`)."""
     verified_on: Day = ""
     """Day of the last rebuild that gave the same bytes; empty when there was none."""
     verdict: Literal["reproduced", "drifted", ""] = ""

@@ -6,10 +6,11 @@ from typing import Literal
 
 from farm.model.base import BlobRef, Sha256, Value
 from farm.model.build import FileNote, TestReport, Unnumbered
+from farm.model.catalog import RebuiltShare
 from farm.model.key import KeyFields
 from farm.model.lock import LockedFile
 
-__all__ = ["InputsReport", "Outcome", "OutcomeFile", "RebuiltShare"]
+__all__ = ["InputsReport", "Outcome", "OutcomeFile"]
 
 
 class InputsReport(Value):
@@ -43,22 +44,6 @@ class OutcomeFile(Value):
     def content(self) -> Unnumbered:
         """What the file is, whatever was published before it."""
         return self.unnumbered or Unnumbered(filename=self.filename, sha256=self.blob.sha256)
-
-
-class RebuiltShare(Value):
-    """How many of the files that a build read are farm's own results."""
-
-    own: int
-    total: int
-
-    @classmethod
-    def of(cls, inputs: tuple[LockedFile, ...]) -> RebuiltShare:
-        """Count the inputs of the build itself; what only runs or tests the result does not count."""
-        read = [file for file in inputs if set(file.roles) & {"build", "backend"}]
-        return cls(own=sum(file.origin == "farm" for file in read), total=len(read))
-
-    def __str__(self) -> str:
-        return f"{self.own}/{self.total}"
 
 
 class Outcome(Value):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from farm.ecosystems.repositories import layout_of
 from farm.errors import InputDigestError, NotRebuiltError, VerificationError
 from farm.evidence.facts import read_statement
-from farm.languages import language
+from farm.languages import is_package, language
 from farm.model.lock import LinkedLock, StandIn
 from farm.pipeline.outcomes import known_outcome, record_name
 
@@ -140,7 +140,8 @@ def link_lock(
     begun_with = set(seeds)
     left: list[tuple[LockedFile, str]] = []
     for file in lock.files:
-        provided = provider(file.name, file.version) if file.version else None
+        own_kind = is_package(plan.package.ecosystem, file.name, file.version, file.purl)
+        provided = provider(file.name, file.version) if own_kind else None
         result = ecosystem.choose(file, provided.files, plan.target) if provided and not provided.seed else None
         if result is not None:
             replacement = ecosystem.adopt(file, result, read)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -20,11 +20,13 @@ from ruamel.yaml.events import (
     NodeEvent,
 )
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.parser import Parser
 
 from farm.recipe.problem import Place, Problem
 
 if TYPE_CHECKING:
     from ruamel.yaml.error import StreamMark
+    from ruamel.yaml.events import Event
     from ruamel.yaml.nodes import Node
 
 __all__ = ["MAX_BYTES", "Document", "read_document"]
@@ -66,10 +68,9 @@ def read_document(text: str, path: str) -> Document:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         return _failed(path, None, f"larger than {MAX_BYTES // 1024} KiB")
     try:
-        refused = _scan(text, path)
-        if refused is not None:
-            return refused
-        root: Node | None = YAML(typ="safe", pure=True).compose(text)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Parser = _Parser
+        root: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
         return _failed(path, error.problem_mark or error.context_mark, error.problem or error.context or "no YAML")
     except YAMLError as error:
@@ -86,28 +87,45 @@ def _failed(path: str, mark: StreamMark | None, message: str) -> Document:
     return Document(path, problems=(Problem(path=path, line=line, column=column, message=message),))
 
 
-def _scan(text: str, path: str) -> Document | None:
-    """Look at the flat stream of events first: composing recurses, so depth is limited before it."""
+class _Parser(Parser):
+    """Hands on events as long as they are what a recipe may have: composing recurses, so depth is limited before it."""
+
     depth = aliases = documents = 0
-    for event in YAML(typ="safe", pure=True).parse(text):
-        if isinstance(event, DocumentStartEvent):
-            documents += 1
-        elif isinstance(event, CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, CollectionEndEvent):
-            depth -= 1
-        aliases += isinstance(event, AliasEvent)
-        mark = event.start_mark
-        if documents > 1:
-            return _failed(path, mark, "a recipe is one document; a second one begins here")
-        if depth > _MAX_DEPTH:
-            return _failed(path, mark, f"nested deeper than {_MAX_DEPTH} levels")
-        if aliases > _MAX_ALIASES:
-            return _failed(path, mark, f"more than {_MAX_ALIASES} aliases")
-        tag = getattr(event, "tag", None) if isinstance(event, NodeEvent) else None
+
+    def get_event(self) -> Any:
+        """Return the next event.
+
+        Raises:
+            MarkedYAMLError: it is one too many, or too deep, or has a tag.
+        """
+        event: Any = super().get_event()
+        if isinstance(event, CollectionEndEvent):
+            self.depth -= 1
+        elif isinstance(event, NodeEvent):
+            self._look(event)
+        elif isinstance(event, DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                _refuse(event, "a recipe is one document; a second one begins here")
+        return event
+
+    def _look(self, event: NodeEvent) -> None:
+        if isinstance(event, CollectionStartEvent):
+            self.depth += 1
+            if self.depth > _MAX_DEPTH:
+                _refuse(event, f"nested deeper than {_MAX_DEPTH} levels")
+        elif isinstance(event, AliasEvent):
+            self.aliases += 1
+            if self.aliases > _MAX_ALIASES:
+                _refuse(event, f"more than {_MAX_ALIASES} aliases")
+            return
+        tag = getattr(event, "tag", None)
         if tag is not None:
-            return _failed(path, mark, f"tags such as {tag} are not part of a recipe")
-    return None
+            _refuse(event, f"tags such as {tag} are not part of a recipe")
+
+
+def _refuse(event: Event, message: str) -> NoReturn:
+    raise MarkedYAMLError(problem=message, problem_mark=event.start_mark)
 
 
 class _Builder:

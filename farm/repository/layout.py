@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from farm.repository.model import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from starlette.routing import BaseRoute
@@ -136,6 +136,22 @@ class Layout(Protocol[R]):
         Raises:
             VerificationError: a record is unreadable.
         """
+        ...
+
+    def record_keys(self, store: ObjectStore) -> Iterator[str]:
+        """Yield the keys of all records, as they are listed."""
+        ...
+
+    def record_at(self, store: ObjectStore, key: str) -> R | None:
+        """Return the record at a key of `record_keys`, None when it is gone.
+
+        Raises:
+            VerificationError: it is unreadable, or about something else.
+        """
+        ...
+
+    def generated(self, key: str) -> bool:
+        """Return whether an object is one that `refresh` writes, or a record: no record names these."""
         ...
 
     def current(self, records: Sequence[R]) -> frozenset[str]:

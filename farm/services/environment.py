@@ -26,6 +26,9 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 # Of git's variables only those that configure: GIT_DIR and its like describe the caller's repository (in a hook, say).
 _NETWORK_PREFIXES = ("PIP_", "UV_", "GIT_CONFIG", "GIT_SSL_", "GIT_HTTP_", "GIT_PROXY_", "GIT_SSH", "DOCKER_")
 
+_NOT_HANDED_ON = ("FARM_SERVICES", "FARM_SERVICES__PREFECT_DATABASE")
+"""Only the Prefect server itself gets into its database."""
+
 
 def _pick(names: tuple[str, ...], prefixes: tuple[str, ...] = ()) -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k in names or k.startswith(prefixes or ("\0",))}
@@ -46,7 +49,7 @@ def network() -> dict[str, str]:
 
 def farm_settings(settings: Settings) -> dict[str, str]:
     """Return the FARM_* variables with which another process, wherever it stands, reads the same settings."""
-    found = {k: v for k, v in os.environ.items() if k.startswith("FARM_")}
+    found = {k: v for k, v in os.environ.items() if k.startswith("FARM_") and k not in _NOT_HANDED_ON}
     config = find_config()
     if config is not None:
         found["FARM_CONFIG"] = str(config)
@@ -55,6 +58,7 @@ def farm_settings(settings: Settings) -> dict[str, str]:
         "FARM_RECIPES": str(settings.recipes),
         "FARM_IMAGES": str(settings.images),
         "FARM_WORK_POOL": settings.work_pool,
+        "FARM_WORKER": settings.worker,
     }
     if settings.sources:
         found["FARM_SOURCES"] = json.dumps(settings.sources, sort_keys=True)
@@ -78,8 +82,12 @@ def prefect_client(settings: Settings, port: int) -> dict[str, str]:
 def prefect_server(settings: Settings, port: int) -> Mapping[str, str]:
     """Return the PREFECT_* variables of the server."""
     own = f"http://127.0.0.1:{port}"
+    address = settings.services.prefect_database.get_secret_value()
+    # In the environment, where ps does not show it.
+    database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": address} if address else {}
     return {
         **prefect_client(settings, port),
+        **database,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         # Whoever can call the API can run commands as the worker: other users and pages of other origins must not.

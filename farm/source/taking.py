@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from farm.model.plan import ArchivePin, SourcePin
     from farm.store.base import Vault
 
-__all__ = ["RECORDS", "take"]
+__all__ = ["RECORDS", "known_snapshot", "take"]
 
 RECORDS = "snapshots"
 """Record kind of snapshots, by the digest of their pin."""
@@ -62,7 +62,7 @@ def take(
         SourceDigestError, SourceUnsafeError: see `take_git` and `take_archive`.
         StoreUnavailableError: the vault does not answer.
     """
-    key = sha256_bytes(canonical_json({"rules": _RULES, "pin": pin.model_dump(mode="json")}))
+    key = _key(pin)
     made = set() if made is None else made
     known = _known(vault, key)
     # Read in every case: a damaged tar is put aside here, so that what is made is stored in its place.
@@ -89,6 +89,19 @@ def take(
         files=snapshot.files,
     )
     return snapshot
+
+
+def known_snapshot(vault: Vault, pin: SourcePin) -> SourceSnapshot | None:
+    """Return the snapshot that the vault has on record for a pin: its word, none of its bytes were looked at.
+
+    Raises:
+        StoreUnavailableError: the vault does not answer.
+    """
+    return _known(vault, _key(pin))
+
+
+def _key(pin: SourcePin) -> str:
+    return sha256_bytes(canonical_json({"rules": _RULES, "pin": pin.model_dump(mode="json")}))
 
 
 def _fetch_url(pin: ArchivePin, target: Path) -> str:

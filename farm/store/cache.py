@@ -7,6 +7,7 @@ taken from the vault again.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,14 @@ class BlobCache:
         if not kept.exists():
             file.chmod(0o444)
             self._keep(file, kept)
+
+    def copy(self, sha256: str, target: Path) -> bool:
+        """Write the blob to `target` if the folder has it; return whether it has. The caller checks the digest."""
+        try:
+            shutil.copyfile(self._folder / sha256[:2] / sha256, target)
+        except FileNotFoundError:
+            return False
+        return True
 
     def _place(self, ref: BlobRef) -> Path:
         return self._folder / ref.sha256[:2] / ref.sha256

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["S3Vault", "blob_key", "ensure", "open_vault", "record_key"]
 
+_BLOBS: Final = "blobs/sha256/"
+_RECORDS: Final = "records/"
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _KIND: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 _KEY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+!-]*(/[A-Za-z0-9_][A-Za-z0-9._@+!-]*)*")
 
@@ -47,7 +50,7 @@ def open_vault(settings: Settings) -> S3Vault:
 
 def blob_key(sha256: str) -> str:
     """Return the key of a blob."""
-    return f"blobs/sha256/{sha256[:2]}/{sha256}"
+    return f"{_BLOBS}{sha256[:2]}/{sha256}"
 
 
 def record_key(kind: str, key: str) -> str:
@@ -59,7 +62,7 @@ def record_key(kind: str, key: str) -> str:
     if not _KIND.fullmatch(kind) or not _KEY.fullmatch(key):
         msg = f"not a record name: {kind!r}/{key!r}"
         raise ValueError(msg)
-    return f"records/{kind}/{key}.json"
+    return f"{_RECORDS}{kind}/{key}.json"
 
 
 class S3Vault:
@@ -118,6 +121,17 @@ class S3Vault:
 
     def get_record(self, kind: str, key: str) -> bytes | None:
         """See `Vault.get_record`."""
+        try:
+            return self.read_record(kind, key)
+        except BlobCorruptError:
+            return None
+
+    def read_record(self, kind: str, key: str) -> bytes | None:
+        """Return the record, None when there is none.
+
+        Raises:
+            BlobCorruptError: its digest does not fit; it was put into quarantine.
+        """
         name = record_key(kind, key)
         raw = self._store.get_bytes(name)
         if raw is None:
@@ -125,7 +139,59 @@ class S3Vault:
         data = _unseal(raw, kind, key)
         if data is None:
             self._quarantine(name, sha256_bytes(raw))
+            msg = f"the record {name} holds other bytes than were written; quarantined"
+            raise BlobCorruptError(msg)
         return data
+
+    def blobs(self) -> Iterator[tuple[str, int]]:
+        """Yield digest and size of everything that lies where blobs lie, as they are listed; no byte is read.
+
+        The digest is empty for what has the name of no blob.
+        """
+        for info in self._store.list(_BLOBS):
+            sha256 = info.key.rpartition("/")[2]
+            yield (sha256 if _SHA256.fullmatch(sha256) and blob_key(sha256) == info.key else "", info.size)
+
+    def all_records(self) -> Iterator[tuple[str, str]]:
+        """Yield kind and key of every record, as they are listed; both are empty for what has the name of no record."""
+        for info in self._store.list(_RECORDS):
+            kind, _, key = info.key.removeprefix(_RECORDS).partition("/")
+            named = key.endswith(".json") and _KIND.fullmatch(kind) and _KEY.fullmatch(key.removesuffix(".json"))
+            yield (kind, key.removesuffix(".json")) if named else ("", "")
+
+    def is_right(self, sha256: str) -> bool | None:
+        """Read a blob and return whether it holds the bytes of its name, None when it is not there. It stays there."""
+        actual = self._digest(sha256)
+        return None if actual is None else actual == sha256
+
+    def put_aside(self, sha256: str) -> None:
+        """Put a blob into quarantine, unless it is right or gone: from then on it is missing, and can be put again."""
+        actual = self._digest(sha256)
+        if actual is not None and actual != sha256:
+            self._quarantine(blob_key(sha256), actual)
+
+    def restore(self, sha256: str, path: Path) -> bool:
+        """Write the file at `path` as the blob, whatever is there now, if it has that digest; return whether it had.
+
+        A copy of what is there is put into quarantine first. There is no moment without the blob.
+        """
+        if sha256_file(path).sha256 != sha256:
+            return False
+        key, actual = blob_key(sha256), self._digest(sha256)
+        if actual is not None and actual != sha256:
+            self._store.copy(key, _aside(key, actual))
+        self._store.put_file(key, path)
+        return True
+
+    def _digest(self, sha256: str) -> str | None:
+        """Return the digest of what lies under a blob's name, None when nothing does."""
+        hasher = hashlib.sha256()
+        with self._store.open(blob_key(sha256)) as found:
+            if found is None:
+                return None
+            for chunk in found.chunks:
+                hasher.update(chunk)
+        return hasher.hexdigest()
 
     def records(self, kind: str, prefix: str = "") -> Iterator[str]:
         """See `Vault.records`."""
@@ -157,10 +223,15 @@ class S3Vault:
 
     def _quarantine(self, key: str, actual: str) -> None:
         # Copy before delete: a crash between the two leaves the corrupt object to be found again, never nothing.
-        place = f"quarantine/{key}.{actual[:16]}"
+        place = _aside(key, actual)
         _log.warning("quarantined", key=key, actual_sha256=actual, place=place)
         if self._store.copy(key, place):
             self._store.delete(key)
+
+
+def _aside(key: str, actual: str) -> str:
+    """Return where an object that holds bytes of the digest `actual` instead of its own is put."""
+    return f"quarantine/{key}.{actual[:16]}"
 
 
 def ensure(vault: Vault, ref: BlobRef, target: Path, refetch: Callable[[Path], None]) -> bool:

@@ -24,6 +24,8 @@ __all__ = ["choose"]
 
 def choose(file: LockedName, results: Sequence[OutcomeFile], target: Target) -> OutcomeFile | None:
     """Return the best wheel of `results` for `target`: by tag (PEP 425), then by build number (PEP 427)."""
+    if not file.filename.endswith(".whl"):
+        return None
     rank = _rank(target)
     fitting: list[tuple[int, tuple[int, str], int]] = []
     for place, result in enumerate(results):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -17,6 +17,7 @@ from farm import log
 from farm.errors import ServiceError
 from farm.evidence.facts import read_bundle
 from farm.model.base import BlobRef, Sha256, Value
+from farm.model.catalog import RebuiltShare
 from farm.model.plan import Target
 from farm.trust.verify import verify_provenance
 
@@ -45,10 +46,7 @@ class _Line(Value):
     """Ecosystem, name, version."""
     target: str
     build_key: Sha256
-    own: int
-    """Locked inputs that farm had rebuilt."""
-    inputs: int
-    """All locked inputs."""
+    rebuilt: RebuiltShare
 
 
 class _Fact(NamedTuple):
@@ -60,7 +58,8 @@ class _Fact(NamedTuple):
     """Ecosystem, name, version, target."""
     build_key: str
     own: int
-    inputs: int
+    total: int
+    """Own results among the inputs of the build, and all of them."""
 
 
 class SignedFiles:
@@ -98,8 +97,7 @@ class SignedFiles:
                 package=(plan.package.ecosystem, plan.package.name, plan.package.version),
                 target=plan.target.key,
                 build_key=job.build_key,
-                own=sum(file.origin == "farm" for file in job.inputs),
-                inputs=len(job.inputs),
+                rebuilt=RebuiltShare.of(job.inputs),
             )
         )
 
@@ -112,7 +110,7 @@ class SignedFiles:
         """
         facts = read_bundle(bundle)
         # The statement's own digest and name are taken for the check: what is to be shown is who signed it.
-        verify_provenance(trust, BlobRef(sha256=facts.sha256, size=0), bundle, facts.filename, identity)
+        statement = verify_provenance(trust, BlobRef(sha256=facts.sha256, size=0), bundle, facts.filename, identity)
         target = Target(platform=facts.platform, interpreter=facts.interpreter)
         self._add(
             _Line(
@@ -122,8 +120,7 @@ class SignedFiles:
                 package=(facts.ecosystem, facts.package, facts.version),
                 target=target.key,
                 build_key=facts.build_key,
-                own=facts.inputs.get("farm", 0),
-                inputs=sum(facts.inputs.values()),
+                rebuilt=_share(statement),
             )
         )
         return facts.sha256
@@ -178,16 +175,25 @@ class SignedFiles:
 
 
 def _fact(line: _Line) -> _Fact:
-    return _Fact(line.size, line.filename, (*line.package, line.target), line.build_key, line.own, line.inputs)
+    return _Fact(
+        line.size, line.filename, (*line.package, line.target), line.build_key, line.rebuilt.own, line.rebuilt.total
+    )
 
 
 def _covers(fact: _Fact, entry: CatalogEntry, file: CatalogFile) -> bool:
-    """Return whether a signing is of this file, and no less than what the entry says of its build."""
+    """Return whether a signing is of this file, in a build of which the entry says nothing else."""
     return (
         fact.place == entry.order
         and fact.filename == file.filename
         and fact.size in {None, file.size}
         and fact.build_key == entry.build_key
-        and entry.rebuilt.own <= fact.own
-        and entry.rebuilt.all <= fact.inputs
+        and (entry.rebuilt.own, entry.rebuilt.total) == (fact.own, fact.total)
     )
+
+
+def _share(statement: dict[str, Any]) -> RebuiltShare:
+    """Return the share of a statement that was verified, counted as `RebuiltShare.of` counts a job's inputs."""
+    found = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    read = [notes for item in found if (notes := item.get("annotations", {})).get("role") == "input"]
+    read = [notes for notes in read if set(notes["roles"]) & {"build", "backend"}]
+    return RebuiltShare(own=sum(notes["origin"] == "farm" for notes in read), total=len(read))

@@ -25,6 +25,7 @@ SHIPPED = (
     "python/flit-core",
     "python/pyyaml",
     "python/setuptools",
+    "python/bcrypt",
     "python/farm",
 )
 
@@ -113,3 +114,18 @@ def test_each_version_is_published_beside_the_others(home_a: FarmHome) -> None:
     page = home_a.page("markupsafe")
     assert page is not None
     assert page["versions"] == ["3.0.2", "3.0.3"]
+
+
+def test_each_interpreter_has_a_wheel_of_its_own(home_a: FarmHome) -> None:
+    reference, found = "python/markupsafe@3.0.2", set[str]()
+    for image in ("python311", "python313", "python39"):
+        outcome = home_a.build(reference, "--image", image).ok().data
+        assert outcome["image"] == image
+        found |= digests(outcome).keys()
+    page = home_a.page("markupsafe")
+    assert page is not None
+    listed = {file["filename"] for file in page["files"] if "-3.0.2-" in file["filename"]}
+    assert found == listed
+    assert {name.split("-")[2] for name in listed} == {"cp311", "cp313", "cp39"}
+    again = home_a.build(reference, "--image", "python39").ok().data
+    assert (again["reused"], again["image"]) == (True, "python39")

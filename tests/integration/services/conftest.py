@@ -7,7 +7,7 @@ import pytest
 
 from farm import services
 from farm.config import Settings
-from farm.flows import client
+from farm.flows.api import ask, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +29,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture(scope="session")
 def send(running: Settings) -> Callable[[str], str]:
     """Return a function that sends `flow_for_tests` in a mode through the worker and returns the run's id."""
-    with client._api(running) as api:
-        flow = client._json(api, "POST", "/flows/", {"name": "for_tests"})
+    with connect(running) as api:
+        flow = ask(api, "POST", "/flows/", {"name": "for_tests"})
         body = {
             "name": "tests",
             "flow_id": flow["id"],
@@ -38,11 +38,11 @@ def send(running: Settings) -> Callable[[str], str]:
             "work_pool_name": running.work_pool,
             "job_variables": {"command": "python -m prefect.engine", "env": {"PYTHONPATH": str(HERE)}},
         }
-        deployment = client._json(api, "POST", "/deployments/", body)["id"]
+        deployment = ask(api, "POST", "/deployments/", body)["id"]
 
     def submit(mode: str) -> str:
         wanted = {"parameters": {"mode": mode}, "state": {"type": "SCHEDULED"}}
-        with client._api(running) as api:
-            return str(client._json(api, "POST", f"/deployments/{deployment}/create_flow_run", wanted)["id"])
+        with connect(running) as api:
+            return str(ask(api, "POST", f"/deployments/{deployment}/create_flow_run", wanted)["id"])
 
     return submit

@@ -19,6 +19,7 @@ from farm.catalog.state import SourceFacts
 from farm.ecosystems.maven.ecosystem import ECOSYSTEM as MAVEN
 from farm.ecosystems.python.ecosystem import ECOSYSTEM as PYTHON
 from farm.errors import NotRebuiltError
+from farm.languages import language
 from farm.model.lock import Lock, LockedFile
 from farm.model.plan import PackageId
 from farm.pipeline.key import key_fields
@@ -49,11 +50,15 @@ NAMES = ("alpha", "beta-lib", "gamma", "delta")
 ROLES = ("build", "backend", "runtime", "test")
 
 
-def locked(filename: str, name: str, version: str, roles: tuple[str, ...], origin: str) -> LockedFile:
+def purl_of(name: str, version: str) -> str:
+    return language("maven" if ":" in name else "python").purl(name, version) if version else "pkg:generic/metadata"
+
+
+def locked(filename: str, name: str, version: str, roles: tuple[str, ...], origin: str, purl: str = "") -> LockedFile:
     return LockedFile.model_validate(
         {
             "filename": filename, "name": name, "version": version, "sha256": digest("upstream", filename), "size": 1,
-            "origin": origin, "roles": roles, "purl": "pkg:x/y", "sha1": "0" * 40,
+            "origin": origin, "roles": roles, "purl": purl or purl_of(name, version), "sha1": "0" * 40,
         }
     )  # fmt: skip
 
@@ -67,6 +72,8 @@ def python_locks(draw: st.DrawFn) -> list[LockedFile]:
         spelled = draw(st.sampled_from([name, name.replace("-", "_").title()]))
         roles = tuple(sorted(draw(st.sets(st.sampled_from(ROLES), min_size=1))))
         found.append(locked(wheel(name, version, tag=tag), spelled, version, roles, draw(ORIGINS)))
+    if draw(st.booleans()):
+        found.append(locked("alpha-1.0.crate", "alpha", "1.0", ("build",), "index", "pkg:cargo/alpha@1.0"))
     return found
 
 
@@ -112,11 +119,15 @@ def results(draw: st.DrawFn, ecosystem: str) -> dict[str, tuple[OutcomeFile, ...
     return found
 
 
-def lock_of(files: list[LockedFile]) -> Lock:
+def lock_of(files: list[LockedFile], ecosystem: str) -> Lock:
     return Lock(
-        package="python/top@1.0", target=TARGET.key, image="python311", basis=digest("basis"), requirements={},
+        package=f"{ecosystem}/{package(ecosystem, 'top')}@1.0",
+        target=TARGET.key,
+        image="python311",
+        basis=digest("basis"),
+        requirements={},
         files=tuple(files),
-    )  # fmt: skip
+    )
 
 
 def graph_of(ecosystem: str, lock: Lock, provided: Mapping[str, Any], folder: Path) -> tuple[Graph, Node]:
@@ -159,7 +170,7 @@ def test_the_key_of_planning_is_the_key_of_the_build(
 ) -> None:
     name, files, provided = case
     ecosystem: Any = MAVEN if name == "maven" else PYTHON
-    lock = lock_of(files)
+    lock = lock_of(files, name)
     graph, node = graph_of(name, lock, provided, folder)
     seeded = frozenset(item for item in provided if any(package(name, seed) + "@" in item for seed in seeds))
     known = Results(provided, seeded)

@@ -67,12 +67,12 @@ class Folder:
         files = tuple(
             LockedFile(
                 filename=wheel(name), name=name, version="1.0", sha256=digest(name), size=1, origin="index",
-                roles=("build",), purl="",
+                roles=("build",), purl=f"pkg:pypi/{name}@1.0",
             )
             for name in needs
         )  # fmt: skip
         path = recipe.parent / "locks" / f"1.0-{TARGET}.json"
-        made = Lock(package="p", target=TARGET, image="i", basis=digest("b"), requirements={}, files=files)
+        made = Lock(package="python/p@1.0", target=TARGET, image="i", basis=digest("b"), requirements={}, files=files)
         write_lock(path, made)
         return path
 

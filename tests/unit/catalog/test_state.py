@@ -9,8 +9,8 @@ from farm.catalog.after import oldest
 from farm.catalog.graph import make_graph
 from farm.catalog.state import CatalogState, Failure, NodeState, SourceFacts, load_state, save_state
 from farm.catalog.vanished import vanished, vanished_needs
+from farm.model.catalog import RebuiltShare
 from farm.model.key import KeyFields
-from farm.model.outcome import RebuiltShare
 from tests.fixtures_nodes import catalog_of, digest, file_of, need, nid, node_of, wheel
 from tests.fixtures_source import MemoryVault
 

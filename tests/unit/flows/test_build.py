@@ -11,6 +11,7 @@ from prefect.exceptions import PrefectException
 from farm.config import Settings
 from farm.errors import LockStaleError
 from farm.flows import build
+from farm.flows.beside import beside_the_run
 from farm.model.plan import PackageId
 from farm.pipeline import chain
 from farm.pipeline.runtime import Runtime
@@ -58,5 +59,5 @@ def test_a_published_build_is_a_success_without_its_artifacts(
 
 
 def test_errors_of_farm_are_not_passed_over() -> None:
-    with pytest.raises(LockStaleError), build._beside_the_build("nothing"):
+    with pytest.raises(LockStaleError), beside_the_run("nothing"):
         raise LockStaleError("stale")

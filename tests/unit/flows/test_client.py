@@ -9,6 +9,7 @@ import pytest
 
 from farm.config import Settings
 from farm.errors import PrefectUnavailableError
+from farm.flows import api as rest
 from farm.flows import client
 from farm.services import registry
 
@@ -42,11 +43,12 @@ def test_other_verbs_without_a_server(settings: Settings) -> None:
 def test_a_path_is_submitted_absolute_since_the_worker_stands_elsewhere(
     written: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[str] = []
+    sent: list[tuple[str, str]] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/create_flow_run"):
-            sent.append(json.loads(request.content)["parameters"]["reference"])
+            parameters = json.loads(request.content)["parameters"]
+            sent.append((parameters["reference"], parameters["image"]))
             return httpx.Response(201, json={"id": "1", "name": "n"})
         found = [{"status": "ONLINE"}] if request.url.path.endswith("/workers/filter") else {"id": "d"}
         return httpx.Response(200, json=found)
@@ -56,18 +58,18 @@ def test_a_path_is_submitted_absolute_since_the_worker_stands_elsewhere(
         with httpx.Client(base_url="http://prefect.test/api", transport=httpx.MockTransport(answer)) as made:
             yield made
 
-    monkeypatch.setattr(client, "_api", api)
+    monkeypatch.setattr(client, "connect", api)
     monkeypatch.chdir(tmp_path)
     client.submit(settings, written)
-    client.submit(settings, "python/click")
-    assert sent == [str(tmp_path / written), "python/click"]
+    client.submit(settings, "python/click", image="python39")
+    assert sent == [(str(tmp_path / written), ""), ("python/click", "python39")]
 
 
 def test_every_call_carries_the_login(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     registry.run_folder(settings)
     user, _, password = registry.prefect_login(settings).partition(":")
-    monkeypatch.setattr(client, "service_url", lambda *_: "http://127.0.0.1:1")
-    with client._api(settings) as api:
+    monkeypatch.setattr(rest, "service_url", lambda *_: "http://127.0.0.1:1")
+    with rest.connect(settings) as api:
         assert isinstance(api.auth, httpx.BasicAuth)
         assert api.auth._auth_header == httpx.BasicAuth(user, password)._auth_header
 
@@ -76,5 +78,7 @@ def test_client_does_not_import_prefect() -> None:
     import subprocess  # noqa: PLC0415 - only this test asks another interpreter
     import sys  # noqa: PLC0415 - the same
 
-    program = "import sys, farm.flows.client; print('prefect' in sys.modules)"
+    program = (
+        "import sys, farm.flows.client, farm.flows.rebuilds, farm.flows.schedules; print('prefect' in sys.modules)"
+    )
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "False"

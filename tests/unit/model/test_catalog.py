@@ -53,7 +53,7 @@ def changed(path: tuple[str | int, ...], value: object) -> bytes:
         (("entries", 0, "verified_on"), "2026-13-01"),
         (("entries", 0, "verdict"), "reproduced"),
         (("entries", 0, "verdict"), "fine"),
-        (("entries", 0, "rebuilt"), {"own": 2, "all": 1}),
+        (("entries", 0, "rebuilt"), {"own": 2, "total": 1}),
         (("entries", 0, "files"), []),
         (("entries", 0, "files", 0, "path"), "org/example/other.jar"),
         (("entries", 0, "files", 0, "path"), "/etc/a-1.0-py3-none-any.whl"),

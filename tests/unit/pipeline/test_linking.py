@@ -11,9 +11,10 @@ import pytest
 from farm.ecosystems.maven.ecosystem import ECOSYSTEM as MAVEN
 from farm.ecosystems.python.ecosystem import ECOSYSTEM as PYTHON
 from farm.errors import NotRebuiltError
+from farm.languages import language
+from farm.model.catalog import RebuiltShare
 from farm.model.key import KeyFields
 from farm.model.lock import Lock, LockedFile
-from farm.model.outcome import RebuiltShare
 from farm.model.plan import PackageId
 from farm.pipeline.linking import CurrentResults, Provided, link_lock, note_current
 from farm.pipeline.outcomes import record_outcome
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from farm.model.outcome import OutcomeFile
     from farm.pipeline.linking import Policy
 
+JAVA = PackageId(ecosystem="maven", name="org.example:top", version="1")
 PLAN: Any = SimpleNamespace(package=PackageId(ecosystem="python", name="top", version="1"), target=TARGET)
 
 
@@ -38,9 +40,13 @@ def locked(name: str, filename: str = "", *, version: str = "1.0", origin: str =
         {
             "filename": filename or wheel(name, version), "name": name, "version": version,
             "sha256": digest("upstream", name), "size": 1, "origin": origin, "roles": ("build",),
-            "purl": f"pkg:x/{name}", **more,
+            "purl": purl_of(name, version), **more,
         }
     )  # fmt: skip
+
+
+def purl_of(name: str, version: str) -> str:
+    return language("maven" if ":" in name else "python").purl(name, version) if version else "pkg:generic/x"
 
 
 def lock_of(*files: LockedFile) -> Lock:
@@ -66,7 +72,8 @@ def link(
         assert folder is not None
         return folder / ref.sha256
 
-    return link_lock(PLAN, lock, provider, ecosystem, policy=policy, read=read, stage=stage, seeds=seeds)
+    plan: Any = PLAN if ecosystem is PYTHON else SimpleNamespace(package=JAVA, target=TARGET)
+    return link_lock(plan, lock, provider, ecosystem, policy=policy, read=read, stage=stage, seeds=seeds)
 
 
 def own(name: str, content: str = "", **names: str) -> OutcomeFile:
@@ -80,7 +87,7 @@ def test_farms_own_wheel_takes_the_place_of_the_locked_one() -> None:
     assert linked.committed == lock.fingerprint()
     (first, second) = linked.lock.files
     assert (first.filename, first.sha256, first.size) == ("a-1.0-2-py3-none-any.whl", result.blob.sha256, 1)
-    assert (first.origin, first.roles, first.purl) == ("farm", ("build",), "pkg:x/a")
+    assert (first.origin, first.roles, first.purl) == ("farm", ("build",), purl_of("a", "1.0"))
     assert second == locked("b")
     (stand_in,) = linked.stand_ins
     assert (stand_in.locked, stand_in.file) == (wheel("a"), first)
@@ -165,6 +172,14 @@ def test_a_seed_is_upstreams_file_and_named() -> None:
         assert linked.seeds == (f"{wheel('seed')} sha256:{digest('upstream', 'seed')}",)
         assert [file.origin for file in linked.lock.files] == ["farm", "index"]
         assert linked.stage == 1
+
+
+def test_what_is_no_package_of_the_language_has_no_recipe() -> None:
+    """A crate can be called like a Python package."""
+    crate = locked("a", "a-1.0.crate", purl="pkg:cargo/a@1.0")
+    assert link(lock_of(crate), a=Provided((own("a"),))).lock.files == (crate,)
+    with pytest.raises(NotRebuiltError, match="no recipe provides it"):
+        link(lock_of(crate), "rebuilt-only", a=Provided((own("a"),)))
 
 
 def test_what_a_cycle_began_with_is_remembered_in_its_later_stages() -> None:

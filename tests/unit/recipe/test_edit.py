@@ -57,7 +57,8 @@ def layouts(draw: st.DrawFn) -> str:
     versions = f"versions:{one_of('', '  # oldest first')}\n{outer}{quote}1.0{quote}:{body}{gap}{more}"
     parts = draw(st.permutations([SDIST, versions, BUILD]))
     text = one_of("", "# A recipe.\n", "---\n") + HEAD + one_of("", "\n", "# -----\n").join(parts)
-    text = text.rstrip("\n") + one_of("", "\n", "\n\n")
+    # A literal block that the file breaks off would get the line end that it does not have.
+    text = text.rstrip("\n") + one_of(*(["\n", "\n\n"] if "|" in body else ["", "\n", "\n\n"]))
     return text.replace("\n", one_of("\n", "\r\n"))
 
 
@@ -125,6 +126,13 @@ def test_a_recipe_that_is_json() -> None:
 def test_an_anchored_mapping_can_be_added_to() -> None:
     text = f'{HEAD}{SDIST}versions: &all\n  "1.0":\n    sha256: {OLD}\n{BUILD}'
     assert inserted(text, with_version(text, "r", "1.1", NEW)) == f'  "1.1":\n    sha256: {NEW_QUOTED}\n'
+
+
+def test_a_literal_block_without_its_line_end_is_not_changed_on_the_way() -> None:
+    versions = f'versions:\n  "1.0":\n    sha256: {OLD}\n    test:\n      command:\n      - |\n        import x'
+    with pytest.raises(RecipeEditError):
+        with_version(f"{HEAD}{SDIST}{BUILD}{versions}", "r", "1.1", NEW)
+    assert with_version(f"{HEAD}{SDIST}{BUILD}{versions}\n", "r", "1.1", NEW)
 
 
 def test_keys_in_their_long_form_are_refused_and_the_pin_is_named() -> None:

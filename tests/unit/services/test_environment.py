@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from farm.config import S3Settings, Settings, load_settings
+from farm.errors import ConfigError
 from farm.services import environment
 from farm.services.registry import MARKER, PortName, run_folder
 from farm.services.specs import SERVICES, ServiceSpec, service_spec
@@ -91,6 +92,36 @@ def test_server_and_its_clients_share_a_login_that_is_made_once(specs: dict[str,
     for name, spec in specs.items():
         assert not [a for a in spec.argv if login in a]
         assert name in {"prefect", "worker"} or login not in spec.env.values()
+
+
+DATABASE = "postgresql+asyncpg://farm:database-secret@db.test/prefect"
+
+
+def test_only_the_prefect_server_learns_of_its_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_SERVICES__PREFECT_DATABASE", DATABASE)
+    settings = load_settings(data=tmp_path)
+    run_folder(settings)
+    specs = {name: service_spec(settings, name, PORTS) for name in SERVICES}
+    assert specs["prefect"].env["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == DATABASE
+    for name, spec in specs.items():
+        assert not [a for a in spec.argv if "database-secret" in a]
+        assert name == "prefect" or not [v for v in spec.env.values() if "database-secret" in v]
+        assert "database-secret" not in spec.basis
+    assert "database-secret" not in repr(settings)
+    monkeypatch.delenv("FARM_SERVICES__PREFECT_DATABASE")
+    plain = service_spec(Settings(data=tmp_path), "prefect", PORTS)
+    assert "PREFECT_SERVER_DATABASE_CONNECTION_URL" not in plain.env
+    assert plain.basis != specs["prefect"].basis
+
+
+@pytest.mark.parametrize("address", ["postgresql://u:database-secret@h/d", "sqlite:///database-secret"])
+def test_another_kind_of_database_is_refused_without_repeating_it(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FARM_SERVICES__PREFECT_DATABASE", address)
+    with pytest.raises(ConfigError, match=r"services.prefect_database: .*postgresql\+asyncpg://") as caught:
+        load_settings()
+    assert "database-secret" not in caught.value.message
 
 
 def test_pages_of_other_origins_may_not_call_the_prefect_server(specs: dict[str, ServiceSpec]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from farm.errors import ServiceError, SigningRefusedError, VerificationError
 from farm.model.base import sha256_bytes
 from farm.model.catalog import RebuiltShare, following
+from farm.model.lock import LockedFile
 from farm.trust.identity import catalog_identity
 from farm.trust.snapshots import verify_snapshot
 from tests.fixtures_catalog import chain, entry_of, made_up, now
@@ -63,9 +64,25 @@ class Bench:
         )
 
 
+def locked(name: str, origin: str, role: str) -> LockedFile:
+    return LockedFile.model_validate(
+        {
+            "filename": f"{name}-1-py3-none-any.whl",
+            "name": name,
+            "version": "1",
+            "sha256": sha256_bytes(name.encode()),
+            "size": 1,
+            "origin": origin,
+            "roles": [role],
+            "purl": f"pkg:pypi/{name}@1",
+        }
+    )
+
+
 @pytest.fixture
 def bench(tmp_path: Path, authority: Authority, trust: Trust, identity: ExpectedIdentity, job: JobRecord) -> Bench:
-    return Bench(tmp_path, authority, trust, identity, job)
+    inputs = (locked("own", "farm", "build"), locked("other", "index", "backend"), locked("tests", "farm", "test"))
+    return Bench(tmp_path, authority, trust, identity, job.model_copy(update={"inputs": inputs}))
 
 
 @pytest.fixture
@@ -134,7 +151,8 @@ def test_it_is_of_now(bench: Bench, seconds: int) -> None:
         {"ecosystem": "maven"},
         {"target": "cp313-linux-amd64"},
         {"build_key": "f" * 64},
-        {"rebuilt": RebuiltShare(own=900, all=900)},
+        {"rebuilt": RebuiltShare(own=2, total=2)},
+        {"rebuilt": RebuiltShare(own=900, total=900)},
     ],
 )
 def test_a_signed_file_as_something_else_is_refused(bench: Bench, entry: CatalogEntry, change: dict[str, Any]) -> None:
@@ -227,6 +245,7 @@ def test_a_lost_register_is_learned_again_from_own_provenance(
         id=bench.builder.builder, build_type_namespace="https://farm.example", level=level, version={"farm": "0"}
     )
     entry = entry_of(bench.job, NAME, blob)
+    assert str(entry.rebuilt) == "1/2"
     own = FileSigner(bench.authority, bench.trust, described, bench.builder.issuer).sign(bench.job, result, NAME, blob)
     assert list(bench.signed().unknown(entry)) != []
 

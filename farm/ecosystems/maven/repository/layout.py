@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from farm.ecosystems.maven.naming import split_name
 from farm.ecosystems.maven.paths import Coordinates
 from farm.ecosystems.maven.repository import snippets
-from farm.ecosystems.maven.repository.model import PAGE_KEY, PublishedVersion
+from farm.ecosystems.maven.repository.model import CHECKSUMS, PAGE_KEY, PREFIXES_KEY, RECORDS, PublishedVersion
 from farm.ecosystems.maven.repository.published import pointed_at, read_at, read_record
 from farm.errors import ImmutableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from starlette.routing import BaseRoute
 
@@ -96,6 +96,21 @@ class MavenLayout:
         """Return the record of a version."""
         found = read_record(store, package.name, package.version)
         return () if found is None else (found,)
+
+    def record_keys(self, store: ObjectStore) -> Iterator[str]:
+        """Yield the keys of the records of all versions."""
+        return (info.key for info in store.list(RECORDS))
+
+    def record_at(self, store: ObjectStore, key: str) -> PublishedVersion | None:
+        """Return the record of a version."""
+        return read_at(store, key)
+
+    def generated(self, key: str) -> bool:
+        """Return whether it is metadata, a list of the repository, or a record."""
+        document, _, ending = key.rpartition(".")
+        document = document if ending in CHECKSUMS else key
+        listed = document in {PREFIXES_KEY, PAGE_KEY} or document.rpartition("/")[2] == "maven-metadata.xml"
+        return listed or key.startswith(RECORDS)
 
     def current(self, records: Sequence[PublishedVersion]) -> frozenset[str]:
         """Return all files: a version is published once."""

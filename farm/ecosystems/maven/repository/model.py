@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADDRESS",
+    "CHECKSUMS",
     "FILES",
     "PAGE_KEY",
     "PREFIXES",
@@ -58,6 +59,8 @@ PAGE_KEY: Final = "pages/maven.json"
 ADDRESS: Final = "maven/"
 """Where the server has what is below `FILES`."""
 
+CHECKSUMS: Final = ("md5", "sha1", "sha256", "sha512")
+"""Endings of what lies beside a file that was generated."""
 TEXT: Final = "text/plain; charset=utf-8"
 XML: Final = "application/xml"
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from packageurl import PackageURL
+from urllib.parse import quote
 
 from farm.errors import CargoLockError
 
@@ -44,8 +43,8 @@ class Crate(NamedTuple):
 
     @property
     def purl(self) -> str:
-        """Its package URL."""
-        return PackageURL("cargo", None, self.name, self.version).to_string()
+        """Its package URL; build metadata of a version begin with a plus sign."""
+        return f"pkg:cargo/{self.name}@{quote(self.version)}"
 
 
 def is_crate(file: LockedFile) -> bool:

@@ -12,13 +12,21 @@ from packaging.version import InvalidVersion, Version
 
 from farm.ecosystems.python.numbers import highest, number_of, published_numbers, wheels_of
 from farm.ecosystems.python.repository import snippets
-from farm.ecosystems.python.repository.model import METADATA, ROOT_JSON, SIMPLE, PublishedFile, release_of
+from farm.ecosystems.python.repository.model import (
+    METADATA,
+    RECORDS,
+    ROOT_JSON,
+    SIMPLE,
+    PublishedFile,
+    record_key,
+    release_of,
+)
 from farm.ecosystems.python.repository.published import find_published, published_names, read_record
 from farm.errors import GuardError, ImmutableError, VerificationError
 from farm.model.plan import PackageId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from starlette.routing import BaseRoute
 
@@ -115,6 +123,21 @@ class PythonLayout:
     def find(self, store: ObjectStore, package: PackageId) -> tuple[PublishedFile, ...]:
         """Return the records of a version's wheels."""
         return find_published(store, package.name, package.version)
+
+    def record_keys(self, store: ObjectStore) -> Iterator[str]:
+        """Yield the keys of the records of all wheels."""
+        return (info.key for info in store.list(RECORDS))
+
+    def record_at(self, store: ObjectStore, key: str) -> PublishedFile | None:
+        """Return the record of a wheel."""
+        name, _, filename = key.removeprefix(RECORDS).removesuffix(".json").partition("/")
+        if not name or "/" in filename or key != record_key(name, filename):
+            raise VerificationError(f"{key} of the repository is nothing that a publisher writes")
+        return read_record(store, name, filename)
+
+    def generated(self, key: str) -> bool:
+        """Return whether it is a page or a record."""
+        return key.startswith((SIMPLE, RECORDS))
 
     def current(self, records: Sequence[PublishedFile]) -> frozenset[str]:
         """Return the wheels with the highest build number of those with the same tags."""

@@ -1,0 +1,38 @@
+"""What the signed snapshot of the catalog says: what the repository holds of each node. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from farm.model.catalog import CatalogEntry, CatalogFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from farm.catalog.nodes import Catalog
+    from farm.catalog.state import NodeState
+
+__all__ = ["entries"]
+
+
+def entries(catalog: Catalog, nodes: Mapping[str, NodeState]) -> Iterator[CatalogEntry]:
+    """Give what is published of each node that has a recipe and a result."""
+    for name, node in catalog.nodes.items():
+        known = nodes.get(name)
+        if known is None or not known.build_key:
+            continue
+        files = sorted(known.files, key=lambda file: file.filename)
+        yield CatalogEntry(
+            ecosystem=node.package.ecosystem,
+            name=node.package.name,
+            version=node.package.version,
+            target=node.target.key,
+            build_key=known.build_key,
+            files=tuple(
+                CatalogFile(filename=file.filename, path=file.path, sha256=file.blob.sha256, size=file.blob.size)
+                for file in files
+            ),
+            rebuilt=known.share,
+            verified_on=known.verified_on[:10] if known.verdict else "",
+            verdict=known.verdict,
+        )
