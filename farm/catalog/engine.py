@@ -199,7 +199,8 @@ class Engine:
                 for member in cycle.members:
                     self.fail(member, error)
         for name, gone in vanished_needs(self.graph, self.nodes, self.gathered.selected).items():
-            self.fail(name, RecipeVanishedError(f"{name} is built with {', '.join(gone)}, whose recipe is gone"))
+            missed = ", ".join(gone)
+            self.fail(name, RecipeVanishedError(f"{name} is built with {missed}, whose recipe is gone or unreadable"))
         for name in sorted(self.gathered.selected - self.ends.keys()):
             problem = self.node(name).problem
             if problem is not None:

@@ -16,6 +16,7 @@ from farm.catalog.engine import Engine, Gathered
 from farm.catalog.graph import make_graph
 from farm.catalog.load import load_catalog
 from farm.catalog.report import make_report
+from farm.catalog.room import needing_room
 from farm.catalog.seen import look_upstream
 from farm.catalog.state import load_state, save_state
 from farm.catalog.vouch import entries
@@ -60,7 +61,7 @@ def run_night(rt: Runtime, options: NightOptions, executor: Executor, *, run_id:
         FarmError: nothing could be begun (the store is away), or the run had to stop; what was finished is kept.
     """
     started = now()
-    with _rebuild_lease(rt) as alive:
+    with needing_room(), _rebuild_lease(rt) as alive:
         engine = Engine(rt, gather(rt, options), options, executor, alive)
         engine.run()
         if not engine.stopped:

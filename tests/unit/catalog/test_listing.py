@@ -72,7 +72,7 @@ def test_the_sum() -> None:
     [
         ("python/Tool", ["python/tool@1:cp311-linux-amd64"], []),
         ("python/tool@1.0", ["python/tool@1:cp311-linux-amd64"], []),
-        ("python/tool@9", [], []),
+        ("python/tool@1.1", [], []),
         ("python/native@1", ["python/native@1:cp311-linux-amd64", "python/native@1:cp313-linux-amd64"], []),
         ("python/native@1:cp313-linux-amd64", ["python/native@1:cp313-linux-amd64"], []),
         ("python/ragged", [], ["python/ragged"]),

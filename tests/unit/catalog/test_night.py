@@ -213,4 +213,5 @@ def test_every_node_ends_whatever_the_catalog(
         second = world.night(again)
         good = {name for name, state in states(report).items() if state in {"built", "unchanged"}}
         assert {name for name, state in states(second).items() if state == "unchanged"} == good
-        assert world.built == []
+        # Beside a member that is known to fail another one may be begun, which in the first night was not.
+        assert all(count == 1 for count in world.ids.values())
