@@ -12,12 +12,19 @@ from farm import log
 from farm.catalog.after import check_published, oldest, reverify
 from farm.catalog.board import Capacity
 from farm.catalog.engine import Engine, Gathered
+from farm.catalog.finding import find
 from farm.catalog.graph import make_graph
 from farm.catalog.load import load_catalog
 from farm.catalog.report import make_report
 from farm.catalog.state import load_state, save_state
 from farm.catalog.work import now
-from farm.errors import FarmError, ImageMissingError, PublisherBusyError, RebuildBusyError, RecipeNotFoundError
+from farm.errors import (
+    ImageMissingError,
+    PublisherBusyError,
+    RebuildBusyError,
+    RecipeNotFoundError,
+    RecipePresentError,
+)
 from farm.repository.lease import publisher_lease
 
 if TYPE_CHECKING:
@@ -141,15 +148,15 @@ def forget(rt: Runtime, reference: str) -> tuple[str, ...]:
 
     Raises:
         RecipeNotFoundError: nothing is known by that name.
-        FarmError: its recipe is there.
+        RecipePresentError: its recipe is there.
+        RebuildBusyError: a rebuild is at work, which would write the results down again.
     """
-    state = load_state(rt.vault)
-    known = [name for name in state.nodes if name == reference or name.startswith((f"{reference}@", f"{reference}:"))]
-    if not known:
-        raise RecipeNotFoundError(f"no result of {reference} is known")
-    nodes = load_catalog(rt.settings).nodes
-    if there := [name for name in known if name in nodes]:
-        raise FarmError(f"{there[0]} has a recipe", remedy="Remove the recipe first, then forget its results.")
-    left = {name: found for name, found in state.nodes.items() if name not in known}
-    save_state(rt.vault, state.model_copy(update={"nodes": left}))
-    return tuple(sorted(known))
+    with _rebuild_lease(rt):
+        state = load_state(rt.vault)
+        graph = make_graph(load_catalog(rt.settings))
+        meant = find(graph, state.nodes, (reference,))
+        if there := sorted(meant.nodes & graph.catalog.nodes.keys()) or sorted(meant.broken):
+            raise RecipePresentError(f"{there[0]} has a recipe")
+        left = {name: found for name, found in state.nodes.items() if name not in meant.nodes}
+        save_state(rt.vault, state.model_copy(update={"nodes": left}))
+    return tuple(sorted(meant.nodes))

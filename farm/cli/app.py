@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm import __version__
-from farm.cli import catalog, images, packages, recipes, runs, services, using, verifying
+from farm.cli import catalog, explaining, images, listing, packages, recipes, runs, services, using, verifying
 from farm.cli.render import Renderer
 from farm.errors import FarmError
 
@@ -46,8 +46,9 @@ def _root(
     del version
 
 
-for group in (services, packages, runs, verifying, using):
+for group in (services, packages, runs, explaining, verifying, using):
     group.register(app)
+listing.register(catalog.app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(images.app, name="images")
