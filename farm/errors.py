@@ -593,3 +593,10 @@ class RebuildBusyError(FarmError):
     exit_code = 98
     infrastructure = True
     default_remedy = "Wait for it to end (`farm logs RUN --follow`), or cancel it in the Prefect UI, then try again."
+
+
+class RecipePresentError(FarmError):
+    """The results are of a recipe that is still there."""
+
+    exit_code = 99
+    default_remedy = "Remove the recipe first, then forget its results."

@@ -13,6 +13,7 @@ from farm import log
 from farm.catalog.after import check_published, oldest, reverify
 from farm.catalog.board import Capacity
 from farm.catalog.engine import Engine, Gathered
+from farm.catalog.finding import find
 from farm.catalog.graph import make_graph
 from farm.catalog.load import load_catalog
 from farm.catalog.report import make_report
@@ -21,7 +22,14 @@ from farm.catalog.seen import look_upstream
 from farm.catalog.state import load_state, save_state
 from farm.catalog.vouch import entries
 from farm.catalog.work import now
-from farm.errors import FarmError, ImageMissingError, PublisherBusyError, RebuildBusyError, RecipeNotFoundError
+from farm.errors import (
+    FarmError,
+    ImageMissingError,
+    PublisherBusyError,
+    RebuildBusyError,
+    RecipeNotFoundError,
+    RecipePresentError,
+)
 from farm.pipeline.snapshots import publish_catalog
 from farm.repository.lease import publisher_lease
 
@@ -187,23 +195,15 @@ def forget(rt: Runtime, reference: str) -> tuple[str, ...]:
 
     Raises:
         RecipeNotFoundError: nothing is known by that name.
-        FarmError: its recipe is there.
-        RebuildBusyError: a rebuild is at work: it would write down again what it knows.
+        RecipePresentError: its recipe is there.
+        RebuildBusyError: a rebuild is at work, which would write the results down again.
     """
     with _rebuild_lease(rt):
         state = load_state(rt.vault)
-        known = [name for name in state.nodes if _means(reference, name)]
-        if not known:
-            raise RecipeNotFoundError(f"no result of {reference} is known")
-        nodes = load_catalog(rt.settings).nodes
-        if there := [name for name in known if name in nodes]:
-            raise FarmError(f"{there[0]} has a recipe", remedy="Remove the recipe first, then forget its results.")
-        left = {name: found for name, found in state.nodes.items() if name not in known}
+        graph = make_graph(load_catalog(rt.settings))
+        meant = find(graph, state.nodes, (reference,))
+        if there := sorted(meant.nodes & graph.catalog.nodes.keys()) or sorted(meant.broken):
+            raise RecipePresentError(f"{there[0]} has a recipe")
+        left = {name: found for name, found in state.nodes.items() if name not in meant.nodes}
         save_state(rt.vault, state.model_copy(update={"nodes": left}))
-        return tuple(sorted(known))
-
-
-def _means(reference: str, node: str) -> bool:
-    """Return whether a node is meant: by its id, by its package and version, or by its package."""
-    version = node.rpartition(":")[0]
-    return reference in {node, version, version.rpartition("@")[0]}
+    return tuple(sorted(meant.nodes))
