@@ -28,6 +28,8 @@ _PASS: Final = 8.0
 """Room for a line that passes through a column."""
 _PARTS: Final = 30.0
 """Between parts that no line joins."""
+_FEW: Final = 1000
+"""Lines for which there is time to swap neighbours until fewer cross."""
 _ROW: Final = 1100.0
 """How wide rows of boxes without lines may get."""
 
@@ -78,7 +80,7 @@ def _parts(edges: Sequence[tuple[int, int]], names: Sequence[str], sizes: Mappin
     if not edges:
         return []
     usual = min(sizes[name][1] for name in names) + _GAP
-    found = from_edges(edges, vertex_spacing=usual, dummy_vertices=True, dummy_size=0.4)
+    found = from_edges(edges, vertex_spacing=usual, dummy_vertices=True, dummy_size=0.4, transpose=len(edges) <= _FEW)
     parts = []
     for positions, _, _, chain in found:
         centres = {int(item): (float(x), float(y)) for item, (x, y) in positions}
