@@ -188,7 +188,8 @@ class _Looking:
         if inputs:
             words.append(f"other results of {self.named(inputs)}")
         if not words and outlook.waits:
-            which = "changed" if self.known(outlook.waits[0]).build_key else "is not built"
+            are = "is" if len(outlook.waits) == 1 else "are"
+            which = "changed" if self.known(outlook.waits[0]).build_key else f"{are} not built"
             words.append(f"depends on {self.named(outlook.waits, shown=1)}, which {which}")
         return "; ".join(words)
 

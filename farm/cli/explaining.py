@@ -104,7 +104,14 @@ def graph(
     elif mermaid:
         from farm.catalog.drawing.mermaid import mermaid as draw
     elif svg:
+        from farm.catalog.drawing.svg import MOST_LINES
         from farm.catalog.drawing.svg import svg as draw
+
+        if len(picture.lines) > MOST_LINES:
+            raise typer.BadParameter(
+                f"an image of {len(picture.lines)} needs is too large; name packages or --roles, or use --dot",
+                param_hint="--svg",
+            )
     else:
         _show_tree(renderer, picture)
         return

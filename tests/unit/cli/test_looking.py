@@ -245,6 +245,13 @@ def test_the_drawings_are_texts_of_their_own(farm: Farm) -> None:
     assert len([each for each in root.iter() if each.get("class") == "node current"]) == 3
 
 
+def test_an_image_that_nobody_could_read(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.catalog.drawing.svg.MOST_LINES", 1)
+    code, told = farm.run("graph", "--svg")
+    assert code == 2
+    assert "too large" in told
+
+
 def test_the_graph_as_json(farm: Farm) -> None:
     found = farm.json("graph", "python/lib", "--roles", "build")
     assert [box["state"] for box in found["nodes"]] == ["current", "current"]
