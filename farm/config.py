@@ -192,6 +192,8 @@ class Settings(BaseSettings):
     """Extra `insteadOf` for git sources: URL prefix → replacement (a relative path is relative to farm.toml)."""
     work_pool: str = "farm-linux-amd64"
     """Prefect work pool that builds go to: one per platform."""
+    worker: str = "farm"
+    """Name of this host's worker in the work pool; where several hosts share a Prefect server, each has its own."""
     s3: S3Settings = S3Settings()
     """Object store."""
     sandbox: SandboxSettings = SandboxSettings()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from farm import log
 from farm.catalog.engine import Job
+from farm.catalog.threads import ended_by
 from farm.catalog.work import Done, build_node, now, reproduce_node
+from farm.errors import VerificationError
 from farm.pipeline.standing import fallen
 
 if TYPE_CHECKING:
@@ -31,14 +33,21 @@ def check_published(engine: Engine) -> None:
     """Read what is published of every unchanged node; what is not as it was is built, and published, again."""
     names = [name for name, end in engine.ends.items() if end.state == "unchanged" and name in engine.nodes]
 
-    def check(name: str) -> str:
-        return fallen(engine.rt, engine.node(name).package, engine.nodes[name].files)
+    def check(name: str) -> str | VerificationError:
+        try:
+            return fallen(engine.rt, engine.node(name).package, engine.nodes[name].files)
+        except VerificationError as error:
+            return error
 
     with ThreadPoolExecutor(_READS) as pool:
         found = dict(zip(names, pool.map(check, names), strict=True))
     jobs: dict[str, tuple[Unit, Job]] = {}
     for name, what in found.items():
         if not what:
+            continue
+        if isinstance(what, VerificationError):
+            # Nobody can publish beside a record that cannot be read, but that is this package's misfortune alone.
+            engine.ends[name] = ended_by(what, name, 0.0)
             continue
         _log.warning("a known result does not count; building again", node=name, reason=what)
         engine.notes.append(f"{name}: {what}; built again")
@@ -59,9 +68,9 @@ def _mended(engine: Engine, name: str, done: Done) -> None:
 def oldest(nodes: Mapping[str, NodeState], among: Iterable[str], days: int) -> tuple[str, ...]:
     """Return the share of `among` that is due to be rebuilt from nothing: all of them come round within `days` runs.
 
-    Those come first that were not verified for the longest time.
+    Those come first that were not verified, or tried in vain, for the longest time.
     """
-    due = sorted(among, key=lambda name: (nodes[name].verified_on, name))
+    due = sorted(among, key=lambda name: (max(nodes[name].verified_on, nodes[name].tried_on), name))
     return tuple(due[: math.ceil(len(due) / max(1, days))])
 
 
@@ -83,4 +92,6 @@ def _compared(engine: Engine, name: str, done: Done) -> None:
     end = done.end.model_copy(update={"id": name})
     if end.state in {"reproduced", "drifted"}:
         engine.changed(name, verified_on=now(), verdict=end.state)
+    else:
+        engine.changed(name, tried_on=now())
     engine.ends[name] = end

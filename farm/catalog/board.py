@@ -129,6 +129,8 @@ class Board:
         return self._block(name)
 
     def _settle(self, name: str) -> None:
+        if name in self._well:
+            return
         self._well.add(name)
         self._over.add(name)
         for dependant in self._dependants.get(name, ()):

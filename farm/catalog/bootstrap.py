@@ -60,7 +60,8 @@ class Bootstrap:
         return {
             self._gate: outside,
             self._settled: frozenset({self._gate}),
-            **dict.fromkeys(self.cycle.members, frozenset({self._settled})),
+            # The gate too: where it cannot open, nothing says that the cycle settled or did not.
+            **dict.fromkeys(self.cycle.members, frozenset({self._gate, self._settled})),
         }
 
     def jobs(self) -> dict[str, tuple[Unit, Job]]:
@@ -75,6 +76,11 @@ class Bootstrap:
             found[member] = (self.engine.unit(member, needs[member]), Job(begin, self.engine.node_ended))
         return found
 
+    def refuse(self) -> None:
+        """Give up where a member has failed before anything was begun: it would be built with upstream's file."""
+        if failed := [member for member in self.cycle.members if member in self.engine.ends]:
+            self._end_with(failed)
+
     def _never(self, done: Done) -> None:
         raise AssertionError(done.end.id)  # a gate hands no work to anybody
 
@@ -82,12 +88,12 @@ class Bootstrap:
         """Everything outside that the members need has ended well: look whether anything is to be done."""
         engine = self.engine
         engine.board.ended(self._gate, well=True)
+        if self.over or self._held_back():
+            return
         known = {name: engine.nodes[name].files for name in self.cycle.members if name in engine.nodes}
         results = {**engine.results, **known}
         keys = {name: engine.key(engine.node(name), results) for name in self.cycle.members}
-        self.unchanged = not engine.options.force and all(
-            name in known and key is not None and engine.nodes[name].build_key == key.key for name, key in keys.items()
-        )
+        self.unchanged = not engine.options.force and all(engine.counts(name, key) for name, key in keys.items())
         if self.unchanged:
             engine.board.mark(self._settled)
         else:
@@ -111,7 +117,7 @@ class Bootstrap:
 
     def _build(self, unit: str, member: str) -> None:
         engine, node, inputs = self.engine, self.engine.node(member), self._inputs(member)
-        if self.over:
+        if self.over or self._held_back():
             engine.board.ended(unit, well=False)
             return
         force = engine.options.force and self.stage == 1
@@ -137,11 +143,12 @@ class Bootstrap:
     def _ended(self, done: Done) -> None:
         member, outcome = self.units[done.end.id], done.outcome
         self.engine.board.ended(done.end.id, well=outcome is not None)
+        end = done.end.model_copy(update={"id": member})
+        if outcome is None:
+            self.engine.remember_failure(member, end, done)
         if self.over:
             return
         if outcome is None:
-            end = done.end.model_copy(update={"id": member})
-            self.engine.remember_failure(member, end, done.build_key)
             self._give_up({member: end})
             return
         self.outcomes[self.stage][member] = outcome
@@ -179,11 +186,22 @@ class Bootstrap:
                 }
             )
 
+    def _held_back(self) -> bool:
+        """End every member without starting more of it where the run stops at the first failure."""
+        if self.engine.stopped:
+            self.over = True
+            for member in self.cycle.members:
+                self.engine.held_back(member)
+        return self.over
+
     def _give_up(self, failed: dict[str, NodeEnd]) -> None:
-        self.over = True
         for end in failed.values():
             self.engine.end(end, ran=False)
-        self.engine.block(self.cycle.members, f"it is built with {', '.join(sorted(failed))}, which failed")
+        self._end_with(sorted(failed))
+
+    def _end_with(self, failed: list[str]) -> None:
+        self.over = True
+        self.engine.block(self.cycle.members, f"it is built with {', '.join(failed)}, which failed")
         self.engine.block(self.engine.board.ended(self._settled, well=False), f"it needs {self._gate}, which failed")
 
     def _release(self, member: str) -> None:

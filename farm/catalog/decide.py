@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from farm.model.outcome import OutcomeFile
     from farm.pipeline.linking import Policy, Provider
 
-__all__ = ["Results", "key_of", "missing_inputs", "provider_for"]
+__all__ = ["Results", "key_of", "missing_inputs", "provider_for", "upstreams"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,11 @@ def _rebuilt(node: Node, graph: Graph, results: Results, ecosystem: Ecosystem) -
             found = ecosystem.choose(locked, provided.files, node.target)
             if found is not None:
                 yield filename, found.blob.sha256
+
+
+def upstreams(node: Node, fields: KeyFields) -> tuple[str, ...]:
+    """Return the locked files of upstream's that a build with these fields of the key reads as they are."""
+    return tuple(name for need in node.needs if need.foreign for name in need.filenames if name not in fields.rebuilt)
 
 
 def missing_inputs(node: Node, graph: Graph) -> tuple[Need, ...]:

@@ -12,7 +12,7 @@ import networkx as nx
 from farm import log
 from farm.catalog.board import Board, Unit, critical_paths
 from farm.catalog.bootstrap import Bootstrap
-from farm.catalog.decide import Results, key_of, provider_for
+from farm.catalog.decide import Results, key_of, provider_for, upstreams
 from farm.catalog.night import NodeEnd, NodeRun
 from farm.catalog.state import Failure, NodeState, SourceFacts, save_state
 from farm.catalog.vanished import vanished_needs
@@ -88,7 +88,8 @@ class Engine:
     _done: dict[str, Done] = field(default_factory=dict)
     _shown: set[str] = field(default_factory=set)
     """Handed to the executor to be shown, and not back yet."""
-    _stopped: bool = False
+    stopped: bool = False
+    """Whether nothing new is to be started."""
     _saved: float = 0.0
     _dirty: bool = False
 
@@ -171,8 +172,8 @@ class Engine:
             needs[name] = frozenset(self.graph.edges[name])
             begin = partial(self._turn, name)
             jobs[name] = (self.unit(name, needs[name]), Job(begin, self.node_ended))
-        for cycle in cycles.values():
-            bootstrap = Bootstrap(self, cycle)
+        bootstraps = [Bootstrap(self, cycle) for cycle in cycles.values()]
+        for bootstrap in bootstraps:
             jobs.update(bootstrap.jobs())
             needs.update(bootstrap.needs)
         units = {name: unit for name, (unit, _) in jobs.items()}
@@ -182,6 +183,8 @@ class Engine:
         whole.add_edges_from((need, name) for name, all_of in needs.items() for need in sorted(all_of))
         self.put(jobs, critical_paths(units, nx.topological_sort(whole)))
         self._refuse(cycles.values())
+        for bootstrap in bootstraps:
+            bootstrap.refuse()
 
     def unit(self, name: str, needs: Iterable[str], shown: str = "") -> Unit:
         """Return the unit of work for a node, under the name `shown` where it is not the node itself."""
@@ -196,7 +199,8 @@ class Engine:
                 for member in cycle.members:
                     self.fail(member, error)
         for name, gone in vanished_needs(self.graph, self.nodes, self.gathered.selected).items():
-            self.fail(name, RecipeVanishedError(f"{name} is built with {', '.join(gone)}, whose recipe is gone"))
+            missed = ", ".join(gone)
+            self.fail(name, RecipeVanishedError(f"{name} is built with {missed}, whose recipe is gone or unreadable"))
         for name in sorted(self.gathered.selected - self.ends.keys()):
             problem = self.node(name).problem
             if problem is not None:
@@ -211,7 +215,7 @@ class Engine:
         node, known = self.node(name), self.nodes.get(name)
         fields = self.key(node, self.results)
         if fields is not None and known is not None and not self.options.force:
-            if known.build_key == fields.key:
+            if self.counts(name, fields):
                 self.unchanged(name)
                 return
             failure = self.remembered(name)
@@ -222,6 +226,16 @@ class Engine:
         work = partial(build_node, self.rt, node, name, inputs, force=force, failure=self.remembered(name))
         self.hand_over(name, node, work, self.graph.edges[name])
 
+    def counts(self, name: str, fields: KeyFields | None) -> bool:
+        """Return whether the known result of a node is what a build with these fields of the key gives, and may be.
+
+        What read upstream's files may not be where the policy is that nothing does: the build says which these are.
+        """
+        known = self.nodes.get(name)
+        if known is None or fields is None or known.build_key != fields.key:
+            return False
+        return self.gathered.policy != "rebuilt-only" or not upstreams(self.node(name), fields)
+
     def remembered(self, name: str) -> Failure | None:
         """Return the failure that is not to be repeated for its key."""
         known = self.nodes.get(name)
@@ -229,9 +243,9 @@ class Engine:
 
     def held_back(self, name: str) -> bool:
         """End a node without starting it where the run stops at the first failure; return whether it was."""
-        if self._stopped:
+        if self.stopped:
             self.end(NodeEnd(id=name, state="blocked", message="not started: the run stops at the first failure"))
-        return self._stopped
+        return self.stopped
 
     def unchanged(self, name: str) -> None:
         """End a node whose result is known."""
@@ -245,7 +259,7 @@ class Engine:
         if done.outcome is not None:
             end = self.took(end, done.outcome)
         elif end.state == "failed":
-            self.remember_failure(end.id, end, done.build_key)
+            self.remember_failure(end.id, end, done)
         self.end(end)
 
     def key(self, node: Node, results: Mapping[str, tuple[OutcomeFile, ...]]) -> KeyFields | None:
@@ -276,8 +290,9 @@ class Engine:
             needs=tuple(self.graph.edges[name]),
             names=node.names,
             seconds=outcome.seconds,
-            built_on=kept.built_on if kept else moment,
-            verified_on=kept.verified_on if kept else moment,
+            # Of a result that was only found again nobody knows here when it was made: it is the first to be verified.
+            built_on=kept.built_on if kept else "" if outcome.reused else moment,
+            verified_on=kept.verified_on if kept else "" if outcome.reused else moment,
             verdict=before.verdict if before is not None and same else "",
             stage=outcome.stage,
             seeds=outcome.seeds,
@@ -294,12 +309,15 @@ class Engine:
         self.nodes[name] = (self.nodes.get(name) or NodeState()).model_copy(update=update)
         self._dirty = True
 
-    def remember_failure(self, name: str, end: NodeEnd, build_key: str) -> None:
+    def remember_failure(self, name: str, end: NodeEnd, done: Done) -> None:
         """Note a failure that trying again does not change, so that it is not tried again for the same key."""
-        known, kind = self.nodes.get(name), registry().get(end.exit_code)
+        known, kind, build_key = self.nodes.get(name), registry().get(end.exit_code), done.build_key
+        if done.source is not None:
+            # Without it, nobody could tell beforehand that the key is still the one that failed.
+            self.sources[self.node(name).source], self._dirty = done.source, True
         if known is not None and known.failure is not None and known.failure.build_key == build_key:
             return
-        if build_key and kind is not None and not kind.infrastructure and end.error == kind.__name__:
+        if build_key and kind is not None and kind.follows_from_key and end.error == kind.__name__:
             failure = Failure(
                 build_key=build_key, error=end.error, exit_code=end.exit_code, message=end.message, on=now()
             )
@@ -320,7 +338,7 @@ class Engine:
         if end.state == "blocked" or not ran:
             self._show(end)
         if not well and not self.options.keep_going:
-            self._stopped = True
+            self.stopped = True
         self.block(self.board.ended(end.id, well=well), f"it needs {end.id}, which {_WORDS.get(end.state, 'failed')}")
 
     def block(self, names: Iterable[str], why: str) -> None:

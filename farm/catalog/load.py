@@ -47,25 +47,24 @@ def load_catalog(settings: Settings) -> Catalog:
     """
     kept = _Kept(settings.data / "cache" / "catalog.json")
     targets = _Targets(settings.images)
-    nodes: dict[str, Node] = {}
+    made: dict[str, list[Node]] = {}
     broken: dict[str, NodeProblem] = {}
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in list_recipes(settings.recipes):
         folder = path.parent.relative_to(settings.recipes).as_posix()
         try:
             recipe = kept.recipe(path, settings.recipes, targets)
             name = (recipe["ecosystem"], recipe["name"])
-            if other := seen.get(name):
-                raise DuplicateRecipeError(
-                    f"the recipes {other} and {folder} are both of {recipe['ecosystem']}/{recipe['name']}"
-                )
-            seen[name] = folder
-            made = list(_nodes(recipe, path.parent, kept))
+            seen[name].append(folder)
+            made[folder] = list(_nodes(recipe, path.parent, kept))
         except FarmError as error:
             broken[folder] = _problem(error)
-            continue
-        nodes.update((node.id, node) for node in made)
     kept.save()
+    for (ecosystem, package), folders in seen.items():
+        if len(folders) > 1:
+            msg = f"the recipes {' and '.join(folders)} are for one package, {ecosystem}/{package}"
+            broken.update(dict.fromkeys(folders, _problem(DuplicateRecipeError(msg))))
+    nodes = {node.id: node for folder, found in made.items() if folder not in broken for node in found}
     return Catalog(nodes=dict(sorted(nodes.items())), broken=broken)
 
 
@@ -131,9 +130,9 @@ class _Kept:
 
     def __post_init__(self) -> None:
         with suppress(OSError, ValueError, KeyError, TypeError):  # else all is read anew
-            found = json.loads(self.path.read_bytes())
-            if found["format"] == _FORMAT:
-                self.old = dict(found["files"])
+            head, _, body = self.path.read_bytes().partition(b"\n")
+            if head == _head(body):
+                self.old = dict(json.loads(body))
 
     def recipe(self, path: Path, recipes: Path, targets: _Targets) -> Mapping[str, Any]:
         """Return what planning needs of a recipe.
@@ -173,14 +172,20 @@ class _Kept:
             return
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", prefix=".catalog-", dir=self.path.parent, delete=False) as stream:
+            body = json.dumps(self.new, separators=(",", ":")).encode()
+            with tempfile.NamedTemporaryFile(prefix=".catalog-", dir=self.path.parent, delete=False) as stream:
                 written = Path(stream.name)
                 try:
-                    json.dump({"format": _FORMAT, "files": self.new}, stream, separators=(",", ":"))
+                    stream.write(_head(body) + b"\n" + body)
                     stream.flush()
                     written.replace(self.path)
                 finally:
                     written.unlink(missing_ok=True)
+
+
+def _head(body: bytes) -> bytes:
+    """Return the first line of the file: a need that is damaged away would let upstream's file in unseen."""
+    return f"{_FORMAT} {sha256_bytes(body)}".encode()
 
 
 def _bytes(path: Path) -> bytes:
@@ -194,7 +199,9 @@ def _read_recipe(recipe: Recipe, path: Path, recipes: Path, targets: _Targets) -
     relative = path.relative_to(recipes).as_posix()
     builds = []
     for version in recipe.pinned:
-        patches = {name: _blob(path.parent / "patches" / name) for name in build_patches(recipe, version)}
+        # One that is not there is missed by the plan.
+        files = {name: path.parent / "patches" / name for name in build_patches(recipe, version)}
+        patches = {name: _blob(file) for name, file in files.items() if file.is_file()}
         for image in build_images(recipe, version):
             target = targets.of(image)
             plan = make_plan(recipe, version, relative, target, patches, image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -105,12 +106,18 @@ class Catalog:
         known = [node for node in self.nodes.values() if node.package.ecosystem == ecosystem]
         if not known:
             return ()
-        package, version = normal(ecosystem, package, version) if version else (normal(ecosystem, package, "0")[0], "")
+        naming = language(ecosystem).naming
+        with suppress(ValueError):  # the folder of a Maven recipe is no name
+            package = naming.name(package)
+        try:
+            wanted = naming.version(version) if version else None
+        except ValueError:
+            return ()
         return tuple(
             node
             for node in known
             if package in {node.package.name, node.package.name.replace(":", ".")}
-            and version in {"", node.package.version}
+            and (wanted is None or naming.version(node.package.version) == wanted)
         )
 
 

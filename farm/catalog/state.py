@@ -65,6 +65,8 @@ class NodeState(Value):
     """RFC 3339; when the result was made."""
     verified_on: str = ""
     """When it was last rebuilt from nothing and compared, or made."""
+    tried_on: str = ""
+    """When that was last tried, and ended without a verdict."""
     verdict: Literal["", "reproduced", "drifted"] = ""
     stage: int = 0
     seeds: tuple[str, ...] = ()

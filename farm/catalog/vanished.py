@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from farm.catalog.nodes import normal
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -33,7 +35,9 @@ def vanished_needs(
     found: dict[str, tuple[str, ...]] = {}
     for name in selected:
         known, node = states.get(name), graph.catalog.nodes[name]
-        locked = {(need.name, need.version) for need in node.needs}
+        spoken = node.package.ecosystem
+        locked = {normal(spoken, need.name, need.version) for need in node.needs}
+        locked |= {(need.name, need.version) for need in node.needs}
         missing = [need for need in (known.needs if known else ()) if need in gone and provided[need] & locked]
         if missing:
             found[name] = tuple(sorted(missing))

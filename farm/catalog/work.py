@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 import uuid
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from farm import log
 from farm.catalog.night import NodeEnd
-from farm.errors import DiskFullError, FarmError, registry
+from farm.catalog.room import needing_room
+from farm.catalog.state import SourceFacts
+from farm.errors import FarmError, registry
 from farm.model.source import SourceSnapshot
 from farm.pipeline.chain import Inputs, build_package, release_package, reproduce_package
 from farm.pipeline.identity import RunIdentity
@@ -32,7 +33,6 @@ T = TypeVar("T")
 
 _RETRY_SECONDS: Final = (1.0, 5.0, 15.0)
 """Before each further try of a step whose infrastructure failed."""
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _log = log.get(__name__)
 
@@ -45,6 +45,8 @@ class Done:
     outcome: Outcome | None = None
     build_key: str = ""
     """Known from the moment that the job is open; a failure after that belongs to it."""
+    source: SourceFacts | None = None
+    """What the pin gave, where it came so far."""
 
 
 def now() -> str:
@@ -67,8 +69,8 @@ class _Steps:
         self._settle_key(name, values)
         for seconds in (*_RETRY_SECONDS, None):
             try:
-                with log.about(self.about, step=name):
-                    result = self._once(step, *values)
+                with log.about(self.about, step=name), needing_room():
+                    result = step(self.rt, *values)
                     _log.info(describe(name, result) or "done")
             except FarmError as error:
                 if not error.infrastructure or seconds is None:
@@ -90,14 +92,11 @@ class _Steps:
         if self.failure is not None and self.failure.build_key == self.build_key:
             raise registry()[self.failure.exit_code](self.failure.again)
 
-    def _once(self, step: Callable[..., T], *values: Any) -> T:
-        try:
-            return step(self.rt, *values)
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            msg = f"no room is left for {error.filename or 'a file'}"
-            raise DiskFullError(msg) from error
+    @property
+    def source(self) -> SourceFacts | None:
+        """What the pin gave; None while it is not fetched."""
+        proven = self._proven
+        return SourceFacts(tree=proven.tree_digest, epoch=proven.epoch) if proven is not None else None
 
 
 def build_node(
@@ -165,7 +164,8 @@ def _done(
             )
             _log.error(error.message, error=end.error, remedy=error.remedy)
             outcome = None
-    return Done(end.model_copy(update={"seconds": round(time.monotonic() - began, 3)}), outcome, call.build_key)
+    end = end.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
+    return Done(end, outcome, call.build_key, call.source)
 
 
 def _files(outcome: Outcome) -> str:

@@ -22,7 +22,6 @@ from farm.config import load_settings
 from farm.errors import FarmError, PrefectUnavailableError
 from farm.flows.deploy import register
 from farm.services.health import http_ok
-from farm.services.specs import WORKER
 
 if TYPE_CHECKING:
     from farm.config import Settings
@@ -53,7 +52,7 @@ async def _work(settings: Settings) -> None:
     await register(settings)
     logger.info("deployments registered", work_pool=settings.work_pool)
     setup_signal_handlers_worker(os.getpid(), "the worker", logger.info)
-    worker = ProcessWorker(work_pool_name=settings.work_pool, name=WORKER)
+    worker = ProcessWorker(work_pool_name=settings.work_pool, name=settings.worker)
     try:
         await worker.start(printer=logger.info)
     except asyncio.CancelledError:

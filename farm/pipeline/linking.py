@@ -94,10 +94,15 @@ def note_current(vault: S3Vault, plan: BuildPlan, build_key: str) -> None:
         vault.put_record(CURRENT, f"{place}/{plan.target.key}", build_key.encode())
 
 
-def _place(ecosystem: str, name: str, version: str) -> str:
+def _normal(ecosystem: str, name: str, version: str) -> tuple[str, str]:
     naming = language(ecosystem).naming
     with suppress(ValueError):  # a lock can hold what no recipe can be called (metadata of a repository, say)
-        name, version = naming.name(name), str(naming.version(version))
+        return naming.name(name), str(naming.version(version))
+    return name, version
+
+
+def _place(ecosystem: str, name: str, version: str) -> str:
+    name, version = _normal(ecosystem, name, version)
     return f"{ecosystem}/{record_name(name)}/{record_name(version)}"
 
 
@@ -204,8 +209,9 @@ def verify_stand_in(stand_in: StandIn, path: Path, gate: Gate, texts: tuple[str,
         raise InputDigestError(f"{filename}, a result of farm's own: {error.message}", remedy=remedy) from error
     spoken = language(facts.ecosystem)
     naming, names = spoken.naming, (facts.package, *spoken.modules(facts.options))
-    same = naming.version(file.version) == naming.version(facts.version)
-    if facts.ecosystem != ecosystem or file.name not in names or not same:
+    name, version = _normal(facts.ecosystem, file.name, file.version)
+    same = version == str(naming.version(facts.version))
+    if facts.ecosystem != ecosystem or name not in names or not same:
         raise InputDigestError(
             f"{filename} is to stand in for {file.name} {file.version}, and was built as"
             f" {facts.ecosystem}/{facts.package}@{facts.version}",

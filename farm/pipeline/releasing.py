@@ -50,8 +50,9 @@ def publish(
     published = publish_build(rt, publication)
     outcome = _outcome(record, linked, built, artifacts, report, signed, publication, seconds)
     outcome = outcome.model_copy(update={"written": published.written})
-    record_outcome(rt.vault, outcome)
+    # In this order: what is recorded is not built, nor noted, again.
     note_current(rt.vault, record.plan, outcome.build_key)
+    record_outcome(rt.vault, outcome)
     return outcome
 
 
@@ -93,8 +94,8 @@ def release(rt: Runtime, plan: BuildPlan, outcome: Outcome) -> Outcome:
         raise BlobMissingError(msg) from error
     published = publish_build(rt, publication)
     outcome = outcome.model_copy(update={"written": published.written})
-    record_outcome(rt.vault, outcome)
     note_current(rt.vault, plan, outcome.build_key)
+    record_outcome(rt.vault, outcome)
     return outcome
 
 

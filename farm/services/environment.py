@@ -58,6 +58,7 @@ def farm_settings(settings: Settings) -> dict[str, str]:
         "FARM_RECIPES": str(settings.recipes),
         "FARM_IMAGES": str(settings.images),
         "FARM_WORK_POOL": settings.work_pool,
+        "FARM_WORKER": settings.worker,
     }
     if settings.sources:
         found["FARM_SOURCES"] = json.dumps(settings.sources, sort_keys=True)

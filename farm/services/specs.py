@@ -24,7 +24,6 @@ __all__ = [
     "DEPLOYMENT",
     "NIGHTLY",
     "SERVICES",
-    "WORKER",
     "ServiceSpec",
     "service_names",
     "service_probe",
@@ -40,9 +39,6 @@ DEPLOYMENT = "build_package/build"
 
 NIGHTLY = "rebuild_catalog/nightly"
 """Flow and deployment that rebuilds of the catalog are submitted to; it has the schedule of the nightly one."""
-
-WORKER = "farm"
-"""Name of the worker of this host's data folder."""
 
 _PRIVATE = 0o077
 _SHARED = 0o022
@@ -106,7 +102,7 @@ def service_probe(settings: Settings, name: str, ports: Mapping[PortName, int]) 
     if name == "prefect":
         return health.http_ok(f"{_url(ports, 'prefect')}/api/health")
     api, login = f"{_url(ports, 'prefect')}/api", read_prefect_login(settings)
-    return health.worker_online(api, login, settings.work_pool, WORKER, DEPLOYMENT)
+    return health.worker_online(api, login, settings.work_pool, settings.worker, DEPLOYMENT)
 
 
 def _url(ports: Mapping[PortName, int], name: PortName) -> str:
@@ -190,6 +186,7 @@ def _worker(settings: Settings, ports: Mapping[PortName, int]) -> ServiceSpec:
         # Someone follows the log: half a second is soon enough, and little work for the server.
         "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.5",
         "FARM_WORK_POOL": settings.work_pool,
+        "FARM_WORKER": settings.worker,
     }
     env = {**environment.network(), **environment.farm_settings(settings)}
     # It waits for the server, whose first start is slow.
