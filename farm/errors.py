@@ -32,6 +32,8 @@ class FarmError(Exception):
     exit_code: ClassVar[int] = 1
     infrastructure: ClassVar[bool] = False
     """True where the same call can succeed later with the same inputs (a server is down): only these are retried."""
+    follows_from_key: ClassVar[bool] = False
+    """True where a build with the same key fails in the same way: it is remembered, and not tried again in vain."""
     default_remedy: ClassVar[str] = "Report this with the log; it is a defect of farm."
 
     def __init__(self, message: str, *, remedy: str = "", details: dict[str, Any] | None = None) -> None:
@@ -201,6 +203,7 @@ class PatchError(FarmError):
     """A patch of the recipe does not fit the source."""
 
     exit_code = 27
+    follows_from_key = True
     default_remedy = "Make the patch again for the pinned source (paths from the root of the source, `git diff`)."
 
 
@@ -277,6 +280,7 @@ class InputNotLockedError(FarmError):
     """The build asked for a file that its lock does not hold."""
 
     exit_code = 36
+    follows_from_key = True
     default_remedy = "Run `farm lock` for the package, read what it adds, and commit it."
 
 
@@ -313,6 +317,7 @@ class BuildFailedError(FarmError):
     """The build command failed."""
 
     exit_code = 41
+    follows_from_key = True
     default_remedy = "Read the end of the build log; a missing input is added in the recipe, then `farm lock`."
 
 
@@ -320,6 +325,7 @@ class SandboxTimeoutError(FarmError):
     """Foreign code ran out of time."""
 
     exit_code = 42
+    follows_from_key = True
     default_remedy = "Raise limits.time_seconds in the recipe if the work really takes longer."
 
 
@@ -327,6 +333,7 @@ class SandboxMemoryError(FarmError):
     """Foreign code ran out of memory."""
 
     exit_code = 43
+    follows_from_key = True
     default_remedy = "Raise limits.memory_mb in the recipe if the work really needs more."
 
 
@@ -334,6 +341,7 @@ class SandboxDiskError(FarmError):
     """Foreign code filled its file systems or its output is larger than allowed."""
 
     exit_code = 44
+    follows_from_key = True
     default_remedy = "Raise limits.disk_mb or limits.output_mb in the recipe if the work really needs more."
 
 
@@ -341,6 +349,7 @@ class SandboxPidsError(FarmError):
     """Foreign code ran into the limit of processes."""
 
     exit_code = 45
+    follows_from_key = True
     default_remedy = "Raise limits.pids in the recipe if the work really needs more."
 
 
@@ -348,6 +357,7 @@ class OutputUnsafeError(FarmError):
     """What came out of the sandbox leaves its folder: links, devices, names with `..`."""
 
     exit_code = 46
+    follows_from_key = True
     default_remedy = "Do not use this build; look at what the package's build scripts do."
 
 
@@ -355,6 +365,7 @@ class GuardError(FarmError):
     """The built artifact is not what the recipe says: count, name, version, tags, metadata, RECORD, content."""
 
     exit_code = 47
+    follows_from_key = True
     default_remedy = "Compare the artifact with the recipe; the guard names what differs."
 
 
@@ -362,6 +373,7 @@ class UnsafeArchiveError(FarmError):
     """An archive with entries that leave it, links, duplicates or unreadable members."""
 
     exit_code = 48
+    follows_from_key = True
     default_remedy = "Do not use this archive; look at what produced it."
 
 
@@ -369,6 +381,7 @@ class PlatformTagError(FarmError):
     """The native wheel cannot get its platform tag (auditwheel refused)."""
 
     exit_code = 49
+    follows_from_key = True
     default_remedy = "Read auditwheel's words: link what it names statically or build on an older system image."
 
 
@@ -376,6 +389,7 @@ class NotReproducibleError(FarmError):
     """A second build of the same build key gave other bytes."""
 
     exit_code = 50
+    follows_from_key = True
     default_remedy = "Compare the two artifacts that are named; nothing was published."
 
 
@@ -383,6 +397,7 @@ class BuildToolError(FarmError):
     """The source is built by a tool that farm does not support."""
 
     exit_code = 51
+    follows_from_key = True
     default_remedy = "Build it from a source with a pom.xml (in source.subdirectory), or add one with build.patches."
 
 
@@ -400,6 +415,7 @@ class PackageTestError(FarmError):
     """The package's imports or tests failed with the built artifact."""
 
     exit_code = 60
+    follows_from_key = True
     default_remedy = "Read the test log; the artifact was not signed and not published."
 
 
@@ -476,6 +492,7 @@ class ImmutableError(FarmError):
     """A published file of this name holds other bytes."""
 
     exit_code = 83
+    follows_from_key = True
     default_remedy = (
         "Published files never change. Find out what differs (image, lock, source); the old file stays as it is."
     )
@@ -576,3 +593,10 @@ class RebuildBusyError(FarmError):
     exit_code = 98
     infrastructure = True
     default_remedy = "Wait for it to end (`farm logs RUN --follow`), or cancel it in the Prefect UI, then try again."
+
+
+class RecipePresentError(FarmError):
+    """The results are of a recipe that is still there."""
+
+    exit_code = 99
+    default_remedy = "Remove the recipe first, then forget its results."

@@ -19,6 +19,7 @@ from farm.ecosystems.python.ecosystem import ECOSYSTEM
 from farm.errors import FarmError, LockMissingError, NotRebuiltError, registry
 from farm.model.base import BlobRef, sha256_bytes
 from farm.model.build import TestReport
+from farm.model.catalog import following
 from farm.model.key import KeyFields
 from farm.model.lock import LockedFile, LockedName
 from farm.model.outcome import Outcome, OutcomeFile
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 TARGET = Target(platform="linux/amd64", interpreter="cp311")
 OTHER_TARGET = Target(platform="linux/amd64", interpreter="cp313")
+MOMENT = "2026-01-01T00:00:00Z"
 IMAGE = "python311"
 IMAGE_DIGEST = sha256_bytes(IMAGE.encode())
 
@@ -239,7 +241,7 @@ class World:
     def put_in(self, monkeypatch: pytest.MonkeyPatch) -> World:
         """Let farm use this world in the place of a pipeline."""
         monkeypatch.setattr("farm.catalog.rebuild.load_catalog", lambda _: self.catalog)
-        monkeypatch.setattr("farm.catalog.rebuild._vouch", lambda *_: "1, sha256 0")
+        monkeypatch.setattr("farm.catalog.rebuild.publish_catalog", lambda _rt, named: following(None, named, MOMENT))
         monkeypatch.setattr("farm.catalog.rebuild.image_digests", lambda *_: {IMAGE: IMAGE_DIGEST})
         monkeypatch.setattr("farm.catalog.after.fallen", lambda _rt, package, _files: self._fallen(str(package)))
         for module in ("engine", "bootstrap", "after"):

@@ -290,8 +290,9 @@ class Engine:
             needs=tuple(self.graph.edges[name]),
             names=node.names,
             seconds=outcome.seconds,
-            built_on=kept.built_on if kept else moment,
-            verified_on=kept.verified_on if kept else moment,
+            # Of a result that was only found again nobody knows here when it was made: it is the first to be verified.
+            built_on=kept.built_on if kept else "" if outcome.reused else moment,
+            verified_on=kept.verified_on if kept else "" if outcome.reused else moment,
             verdict=before.verdict if before is not None and same else "",
             stage=outcome.stage,
             seeds=outcome.seeds,
@@ -316,7 +317,7 @@ class Engine:
             self.sources[self.node(name).source], self._dirty = done.source, True
         if known is not None and known.failure is not None and known.failure.build_key == build_key:
             return
-        if build_key and kind is not None and not kind.infrastructure and end.error == kind.__name__:
+        if build_key and kind is not None and kind.follows_from_key and end.error == kind.__name__:
             failure = Failure(
                 build_key=build_key, error=end.error, exit_code=end.exit_code, message=end.message, on=now()
             )

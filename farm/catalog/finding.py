@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from farm.catalog.graph import Graph
     from farm.catalog.state import NodeState
 
-__all__ = ["Meant", "find"]
+__all__ = ["Meant", "find", "folder_of"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,14 @@ def find(graph: Graph, states: Mapping[str, NodeState], references: Iterable[str
     return meant
 
 
+def folder_of(package: str) -> str:
+    """Return the folder, below the recipes folder, of the recipe for a package: `python/click`, with any version."""
+    ecosystem, _, name = package.partition("@")[0].partition("/")
+    with suppress(ValueError):  # of no language, or no name of it
+        return f"{ecosystem}/{language(ecosystem).naming.folder(name)}"
+    return ""
+
+
 def _one(graph: Graph, states: Mapping[str, NodeState], reference: str) -> Meant:
     name, _, version = reference.partition("@")
     ecosystem, _, package = name.partition("/")
@@ -57,10 +65,7 @@ def _one(graph: Graph, states: Mapping[str, NodeState], reference: str) -> Meant
         wanted.add(f"{ecosystem}/{'@'.join(spelled) if version else spelled[0]}")
     gone = vanished(graph, states)
     nodes |= {each for each in gone if {each, package_of(each), package_of(each).partition("@")[0]} & wanted}
-    folders = {name}
-    with suppress(ValueError):  # of no language, or no name of it
-        folders.add(f"{ecosystem}/{language(ecosystem).naming.folder(package)}")
-    broken = folders & graph.catalog.broken.keys()
+    broken = {name, folder_of(name)} & graph.catalog.broken.keys()
     if not nodes and not broken:
         raise _nothing(graph, reference, name, version)
     return Meant(frozenset(nodes), frozenset(broken))

@@ -13,6 +13,7 @@ import networkx as nx
 
 from farm.catalog.decide import Results, key_of, missing_inputs
 from farm.catalog.differing import Difference, differences
+from farm.catalog.finding import folder_of
 from farm.catalog.state import NodeState, SourceFacts
 from farm.catalog.titles import titles
 from farm.catalog.vanished import vanished, vanished_needs
@@ -83,7 +84,9 @@ class _Looking:
 
     def all(self) -> dict[str, Outlook]:
         for name in vanished(self.graph, self.gathered.state.nodes):
-            self.found[name] = Outlook("vanished", "its recipe is gone")
+            problem = self.graph.catalog.broken.get(folder_of(name))
+            why = f"its recipe cannot be used: {problem.message}" if problem else "its recipe is gone"
+            self.found[name] = Outlook("invalid" if problem else "vanished", why)
         for part in _order(self.graph, self.gathered.selected):
             if isinstance(part, str):
                 self.found[part] = self.node(part)
@@ -143,7 +146,8 @@ class _Looking:
         if node.problem is not None:
             return replace(outlook, state="invalid", why=node.problem.message)
         if gone := self.gone.get(node.id):
-            why = f"it is built with {self.named(gone)}, whose recipe is gone"
+            word = "is gone" if self.found[gone[0]].state == "vanished" else "cannot be used"
+            why = f"it is built with {self.named(gone)}, whose recipe {word}"
             return replace(outlook, state="blocked", why=why, blocked_by=(node.id, gone[0]))
         ways = [self.found[need].blocked_by or (need,) for need in needed if self.found[need].state in _STUCK]
         if ways:
@@ -184,7 +188,8 @@ class _Looking:
         if inputs:
             words.append(f"other results of {self.named(inputs)}")
         if not words and outlook.waits:
-            which = "changed" if self.known(outlook.waits[0]).build_key else "is not built"
+            are = "is" if len(outlook.waits) == 1 else "are"
+            which = "changed" if self.known(outlook.waits[0]).build_key else f"{are} not built"
             words.append(f"depends on {self.named(outlook.waits, shown=1)}, which {which}")
         return "; ".join(words)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+import threading
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -12,6 +13,7 @@ from farm import log
 from farm.catalog.after import check_published, oldest, reverify
 from farm.catalog.board import Capacity
 from farm.catalog.engine import Engine, Gathered
+from farm.catalog.finding import find
 from farm.catalog.graph import make_graph
 from farm.catalog.load import load_catalog
 from farm.catalog.report import make_report
@@ -20,7 +22,14 @@ from farm.catalog.seen import look_upstream
 from farm.catalog.state import load_state, save_state
 from farm.catalog.vouch import entries
 from farm.catalog.work import now
-from farm.errors import FarmError, ImageMissingError, PublisherBusyError, RebuildBusyError, RecipeNotFoundError
+from farm.errors import (
+    FarmError,
+    ImageMissingError,
+    PublisherBusyError,
+    RebuildBusyError,
+    RecipeNotFoundError,
+    RecipePresentError,
+)
 from farm.pipeline.snapshots import publish_catalog
 from farm.repository.lease import publisher_lease
 
@@ -35,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["capacity", "gather", "image_digests", "run_night", "select"]
 
 _LEASE: Final = "leases/rebuild.json"
+_RENEW_SECONDS: Final = 60.0
+"""Between two looks at the lease: many of them fit into its life."""
 _MIB: Final = 1024 * 1024
 
 _log = log.get(__name__)
@@ -144,7 +155,10 @@ def capacity(settings: Settings) -> Capacity:
 
 @contextmanager
 def _rebuild_lease(rt: Runtime) -> Iterator[Callable[[], None]]:
-    """Be the one rebuild at work; give what makes sure that it still is."""
+    """Be the one rebuild at work; give what makes sure that it still is.
+
+    The lease is renewed beside the work: a single build can take longer than it lasts.
+    """
     with ExitStack() as stack:
         held = publisher_lease(rt.repository, _LEASE, rt.settings.run_dir, wait=0.0, lock_name="rebuild")
         try:
@@ -158,6 +172,16 @@ def _rebuild_lease(rt: Runtime) -> Iterator[Callable[[], None]]:
             except PublisherBusyError as error:
                 raise RebuildBusyError("another rebuild of this catalog has begun") from error
 
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(_RENEW_SECONDS):
+                # Whether it is lost, or the store away for longer than it lasts, the next `check` says.
+                with suppress(FarmError):
+                    lease.check()
+
+        threading.Thread(target=renew, name="rebuild-lease", daemon=True).start()
+        stack.callback(over.set)
         yield check
 
 
@@ -171,23 +195,15 @@ def forget(rt: Runtime, reference: str) -> tuple[str, ...]:
 
     Raises:
         RecipeNotFoundError: nothing is known by that name.
-        FarmError: its recipe is there.
-        RebuildBusyError: a rebuild is at work: it would write down again what it knows.
+        RecipePresentError: its recipe is there.
+        RebuildBusyError: a rebuild is at work, which would write the results down again.
     """
     with _rebuild_lease(rt):
         state = load_state(rt.vault)
-        known = [name for name in state.nodes if _means(reference, name)]
-        if not known:
-            raise RecipeNotFoundError(f"no result of {reference} is known")
-        nodes = load_catalog(rt.settings).nodes
-        if there := [name for name in known if name in nodes]:
-            raise FarmError(f"{there[0]} has a recipe", remedy="Remove the recipe first, then forget its results.")
-        left = {name: found for name, found in state.nodes.items() if name not in known}
+        graph = make_graph(load_catalog(rt.settings))
+        meant = find(graph, state.nodes, (reference,))
+        if there := sorted(meant.nodes & graph.catalog.nodes.keys()) or sorted(meant.broken):
+            raise RecipePresentError(f"{there[0]} has a recipe")
+        left = {name: found for name, found in state.nodes.items() if name not in meant.nodes}
         save_state(rt.vault, state.model_copy(update={"nodes": left}))
-        return tuple(sorted(known))
-
-
-def _means(reference: str, node: str) -> bool:
-    """Return whether a node is meant: by its id, by its package and version, or by its package."""
-    version = node.rpartition(":")[0]
-    return reference in {node, version, version.rpartition("@")[0]}
+    return tuple(sorted(meant.nodes))

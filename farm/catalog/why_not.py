@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from farm.catalog.finding import find
+from farm.catalog.finding import find, folder_of
 from farm.catalog.graph import providers_for
 from farm.catalog.nodes import normal
 from farm.catalog.outlook import State
 from farm.catalog.titles import package_of, titles
 from farm.errors import CycleError, FarmError, RecipeNotFoundError, RecipeVanishedError, registry
-from farm.languages import language
 from farm.model.base import Value
 from farm.model.catalog import RebuiltShare
 from farm.model.lock import LockedName
@@ -137,7 +135,10 @@ class _Asked:
         )
 
     def _answer(self, name: str, outlook: Outlook) -> tuple[Reason, str, str]:  # noqa: PLR0911 - one for each state
-        node = self.gathered.graph.catalog.nodes.get(name)
+        catalog = self.gathered.graph.catalog
+        node, broken = catalog.nodes.get(name), catalog.broken.get(folder_of(name))
+        if node is None and broken is not None:
+            return "broken-recipe", outlook.why, registry().get(broken.exit_code, FarmError).default_remedy
         if node is None:
             return "vanished", f"{outlook.why}; its last result stays published", RecipeVanishedError.default_remedy
         again = f"farm catalog rebuild --only {node.reference}"
@@ -204,10 +205,8 @@ class _Asked:
         name = normal(ecosystem, need.name, need.version)[0]
         if versions := self._versions.get((ecosystem, name)):
             return f"its recipe has other versions: {', '.join(sorted(versions))}"
-        with suppress(ValueError):  # a lock can hold what no recipe can be called
-            folder = f"{ecosystem}/{language(ecosystem).naming.folder(name)}"
-            if folder in self.gathered.graph.catalog.broken:
-                return "its recipe cannot be used"
+        if folder_of(f"{ecosystem}/{name}") in self.gathered.graph.catalog.broken:
+            return "its recipe cannot be used"
         return "no recipe provides it"
 
     @cached_property

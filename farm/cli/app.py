@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm import __version__
-from farm.cli import catalog, images, packages, recipes, runs, schedule, scrub, services, using, verifying
+from farm.cli import (
+    catalog,
+    explaining,
+    images,
+    listing,
+    packages,
+    recipes,
+    runs,
+    schedule,
+    scrub,
+    services,
+    using,
+    verifying,
+)
 from farm.cli.render import Renderer
 from farm.errors import FarmError
 
@@ -46,8 +59,9 @@ def _root(
     del version
 
 
-for group in (services, packages, runs, verifying, using, scrub):
+for group in (services, packages, runs, explaining, verifying, using, scrub):
     group.register(app)
+listing.register(catalog.app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(images.app, name="images")
 app.add_typer(catalog.app, name="catalog")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli import options
+from farm.cli.listing import ListGroup
 from farm.cli.options import Json
 from farm.cli.rebuilding import rebuild
 from farm.cli.render import Renderer
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="All recipes together.", no_args_is_help=True)
+app = typer.Typer(help="All recipes together. Without a command: `farm catalog list`.", cls=ListGroup)
 
 
 app.command("rebuild")(rebuild)

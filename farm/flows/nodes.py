@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from prefect import allow_failure, task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TaskRunContext
 from prefect.states import Completed, Failed
 
 from farm import log
@@ -65,6 +66,7 @@ class PrefectExecutor:
         ends: list[NodeEnd] = []
 
         def body() -> State[Any]:
+            _tag(node)
             with log.about(node.shown):
                 try:
                     end = work()
@@ -87,7 +89,6 @@ class PrefectExecutor:
         made = task(
             name=node.package,
             task_run_name=node.shown,
-            tags=[node.ecosystem, node.package],
             cache_policy=NO_CACHE,
             persist_result=False,
         )(body)
@@ -112,6 +113,17 @@ class PrefectExecutor:
             ends.append(self._ended.get())
         self._running -= len(ends)
         return tuple(ends)
+
+
+def _tag(node: NodeRun) -> None:
+    """Tag the task run that runs now with its ecosystem and package.
+
+    Now, not when it is submitted: for each tag that a task begins with, Prefect asks the server for a place below a
+    limit of that tag, with a client and a thread for each set of tags: half a second for each package.
+    """
+    context = TaskRunContext.get()
+    if context is not None:
+        context.task_run.tags = [node.ecosystem, node.package]
 
 
 def _defect(future: Future[Any]) -> BaseException:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+import networkx as nx
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -28,6 +30,8 @@ _PASS: Final = 8.0
 """Room for a line that passes through a column."""
 _PARTS: Final = 30.0
 """Between parts that no line joins."""
+_FEW: Final = 1000
+"""Lines for which there is time to swap neighbours until fewer cross."""
 _ROW: Final = 1100.0
 """How wide rows of boxes without lines may get."""
 
@@ -50,19 +54,15 @@ def lay_out(sizes: Mapping[str, Size], lines: Iterable[tuple[str, str]]) -> Layo
         sizes: of the items.
         lines: from, to; they lead round in no circle. Equal ones count once.
     """
-    names = sorted(sizes)
-    numbers = {name: number for number, name in enumerate(names)}
-    # Numbers, sorted: with names the library's answer would depend on Python's hash seed.
-    edges = sorted({(numbers[start], numbers[end]) for start, end in lines})
     places: dict[str, Point] = {}
     ways: dict[tuple[str, str], tuple[Point, ...]] = {}
     width = height = 0.0
-    for part in _parts(edges, names, sizes):
+    for part in _parts(set(lines), sizes):
         offset = height + _PARTS if places else 0.0
         places.update((name, (x, y + offset)) for name, (x, y) in part.places.items())
         ways.update((line, tuple((x, y + offset) for x, y in points)) for line, points in part.ways.items())
         width, height = max(width, part.size[0]), offset + part.size[1]
-    alone = [name for name in names if name not in places]
+    alone = sorted(sizes.keys() - places.keys())
     if alone:
         rows = _rows(alone, sizes, max(width, _ROW))
         offset = height + _PARTS if places else 0.0
@@ -71,25 +71,34 @@ def lay_out(sizes: Mapping[str, Size], lines: Iterable[tuple[str, str]]) -> Layo
     return Layout(dict(sorted(places.items())), dict(sorted(ways.items())), (width, height))
 
 
-def _parts(edges: Sequence[tuple[int, int]], names: Sequence[str], sizes: Mapping[str, Size]) -> list[Layout]:
+def _parts(lines: Iterable[tuple[str, str]], sizes: Mapping[str, Size]) -> list[Layout]:
     """Return a layout for each set of items that lines join, the largest first."""
+    whole: nx.DiGraph[str] = nx.DiGraph()
+    whole.add_edges_from(lines)
+    parts = sorted(map(sorted, nx.weakly_connected_components(whole)), key=lambda part: (-len(part), part))
+    return [_part(part, whole.subgraph(part).edges, sizes) for part in parts]
+
+
+def _part(names: Sequence[str], lines: Iterable[tuple[str, str]], sizes: Mapping[str, Size]) -> Layout:
+    """Place items that lines join."""
     from fast_sugiyama import from_edges  # noqa: PLC0415 - drawings alone pay for it
 
-    if not edges:
-        return []
+    # One part at a time, and numbers without a gap: the library goes on counting, part by part, for the points that it
+    # puts on long lines. Sorted: else its answer would depend on Python's hash seed.
+    numbers = {name: number for number, name in enumerate(names)}
+    edges = sorted((numbers[start], numbers[end]) for start, end in lines)
     usual = min(sizes[name][1] for name in names) + _GAP
-    found = from_edges(edges, vertex_spacing=usual, dummy_vertices=True, dummy_size=0.4)
-    parts = []
-    for positions, _, _, chain in found:
-        centres = {int(item): (float(x), float(y)) for item, (x, y) in positions}
-        follow: dict[int, list[int]] = defaultdict(list)
-        for start, end in chain or ():
-            follow[int(start)].append(int(end))
-        parts.append(_part(centres, follow, names, sizes))
-    return sorted(parts, key=lambda part: (-len(part.places), min(part.places)))
+    ((positions, _, _, chain),) = from_edges(
+        edges, vertex_spacing=usual, dummy_vertices=True, dummy_size=0.4, transpose=len(edges) <= _FEW
+    )
+    centres = {int(item): (float(x), float(y)) for item, (x, y) in positions}
+    follow: dict[int, list[int]] = defaultdict(list)
+    for start, end in chain or ():
+        follow[int(start)].append(int(end))
+    return _in_columns(centres, follow, names, sizes)
 
 
-def _part(
+def _in_columns(
     centres: Mapping[int, Point], follow: Mapping[int, list[int]], names: Sequence[str], sizes: Mapping[str, Size]
 ) -> Layout:
     """Turn the library's answer (layers from the bottom up) into columns, with room for each box."""

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from farm.catalog.drawing.layout import Layout, Point, Size
     from farm.catalog.drawing.picture import Box, Group, Line, Picture
 
-__all__ = ["svg", "xml_text"]
+__all__ = ["MOST_LINES", "svg", "xml_text"]
+
+MOST_LINES: Final = 5000
+"""Of an image: more take minutes to place, and nobody can follow them."""
 
 _CHARACTER: Final = 6.7
 """Width of one in the monospaced font below."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farm.catalog.nodes import NodeProblem
 from farm.catalog.outlook import look_ahead
 from tests.fixtures_looking import IMAGE, World, by_title, digest, ecosystem, missing_lock, node
 
@@ -131,6 +132,16 @@ def test_a_recipe_that_vanished_while_it_is_needed() -> None:
     world.remove("tool@1")
     assert states(world) == {"tool@1": "vanished", "lib@1": "blocked", "app@1": "blocked"}
     assert whys(world)["lib@1"] == "it is built with python/tool@1, whose recipe is gone"
+
+
+def test_a_recipe_that_cannot_be_read_any_more_is_not_gone() -> None:
+    world = chain()
+    world.build()
+    world.remove("tool@1")
+    world.broken["python/tool"] = NodeProblem("RecipeError", 10, "no such key")
+    assert states(world) == {"tool@1": "invalid", "lib@1": "blocked", "app@1": "blocked"}
+    assert whys(world)["tool@1"] == "its recipe cannot be used: no such key"
+    assert whys(world)["lib@1"] == "it is built with python/tool@1, whose recipe cannot be used"
 
 
 def cycle(seed: str = "it builds itself") -> World:
