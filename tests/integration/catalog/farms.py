@@ -204,6 +204,11 @@ class CatalogFarm:
         self.recipe(name, build={"image": "python311", "tags": "py3-none-any", "patches": ["change.patch"]})
         self.lock(name)  # it was made for another source
 
+    def unpatch(self, name: str) -> None:
+        """Take that back."""
+        self.recipe(name, build={"image": "python311", "tags": "py3-none-any"})
+        self.lock(name)
+
     # --- rebuilds -----------------------------------------------------------------------------------------------------
 
     def rebuild(self, *options: str, env: Mapping[str, str] | None = None) -> Done:

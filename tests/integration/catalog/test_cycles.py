@@ -65,3 +65,16 @@ def test_a_cycle_is_brought_to_its_fixed_point(new_farm: Callable[..., CatalogFa
         runs = farm.runs()
         assert states(farm.rebuild().ok()) == dict.fromkeys(RING, "unchanged")
         assert farm.runs() == runs
+
+        # Another code of one member, and back again: installers take what the recipes say now.
+        first = farm.published("ring")
+        farm.patch("ring", "Changed.", "2")
+        assert states(farm.rebuild().ok())["ring"] == "built"
+        assert states(farm.rebuild().ok()) == dict.fromkeys(RING, "unchanged")
+        farm.unpatch("ring")
+        assert states(farm.rebuild().ok())["ring"] == "built"
+        assert states(farm.rebuild().ok()) == dict.fromkeys(RING, "unchanged")
+        assert states(farm.rebuild().ok()) == dict.fromkeys(RING, "unchanged")
+        (file,) = farm.result("ring").files
+        assert file.filename == "ring-1.0-2-py3-none-any.whl"
+        assert {file.content.filename: file.content.sha256} == first
