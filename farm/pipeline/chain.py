@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from farm.errors import BlobMissingError
+from farm.errors import BlobMissingError, ImmutableError
 from farm.pipeline import steps
 from farm.pipeline.identity import RunIdentity
 
@@ -144,7 +144,7 @@ def release_package(
         return known
     try:
         return call("publish", steps.release, plan, outcome)
-    except BlobMissingError:
+    except (BlobMissingError, ImmutableError):  # the second: another result got its name in the meantime
         return build_package(reference, run=run, call=call, image=image, inputs=Inputs(*inputs[:2]))
 
 

@@ -93,6 +93,7 @@ def release(rt: Runtime, plan: BuildPlan, outcome: Outcome) -> Outcome:
         msg = f"the vault does not hold what is to be published of {outcome.package}"
         raise BlobMissingError(msg) from error
     published = publish_build(rt, publication)
+    # The last stage may have found it as an earlier one left it: it is new to the repository all the same.
     outcome = outcome.model_copy(update={"written": published.written, "reused": False})
     note_current(rt.vault, plan, outcome.build_key)
     record_outcome(rt.vault, outcome)
