@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from farm.catalog.state import load_state
+from farm.catalog.state import load_state, save_state
+from farm.catalog.vouch import entries
 from farm.errors import (
     BuildFailedError,
     CatalogFailedError,
@@ -156,7 +157,23 @@ def test_drift_is_seen_and_told(line: World) -> None:
     report = line.night(reverify=True)
     assert states(report)["middle"] == "drifted"
     assert report.ended_with == CatalogFailedError.exit_code
-    assert load_state(line.vault).nodes[nid("middle")].verdict == "drifted"
+    state = load_state(line.vault)
+    assert state.nodes[nid("middle")].verdict == "drifted"
+    vouched = {entry.name: (entry.verdict, entry.verified_on) for entry in entries(line.catalog, state.nodes)}
+    assert vouched["middle"] == ("drifted", "")
+    assert vouched["base"] == ("reproduced", "2026-01-01")
+
+
+def test_a_state_that_no_rebuild_wrote_costs_the_snapshot_and_not_the_report(line: World) -> None:
+    line.night()
+    state = load_state(line.vault)
+    odd = state.nodes[nid("beside")].model_copy(update={"verdict": "reproduced", "verified_on": "on no day"})
+    save_state(line.vault, state.model_copy(update={"nodes": {**state.nodes, nid("beside"): odd}}))
+    report = line.night()
+    assert report.counts["unchanged"] == 5
+    assert report.snapshot == ""
+    assert "not what a rebuild writes" in "".join(report.warnings)
+    assert report.ended_with == CatalogFailedError.exit_code
 
 
 def test_what_cannot_be_rebuilt_from_nothing_does_not_keep_others_from_it(line: World) -> None:
