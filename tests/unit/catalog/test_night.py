@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from farm.catalog.nodes import Catalog, NodeProblem
 from farm.catalog.state import load_state, save_state
 from farm.catalog.vouch import entries
 from farm.errors import (
@@ -16,6 +17,7 @@ from farm.errors import (
     CatalogFailedError,
     PublisherBusyError,
     RebuildBusyError,
+    RecipeError,
     StoreUnavailableError,
     VerificationError,
 )
@@ -162,6 +164,17 @@ def test_drift_is_seen_and_told(line: World) -> None:
     vouched = {entry.name: (entry.verdict, entry.verified_on) for entry in entries(line.catalog, state.nodes)}
     assert vouched["middle"] == ("drifted", "")
     assert vouched["base"] == ("reproduced", "2026-01-01")
+
+
+def test_a_recipe_that_cannot_be_used_takes_nothing_out_of_the_snapshot(line: World) -> None:
+    """What it gave stays published: consumers who ask the snapshot must not be turned away by a typing error."""
+    line.night()
+    nodes = load_state(line.vault).nodes
+    before = {entry.name for entry in entries(line.catalog, nodes)}
+    left = {name: node for name, node in line.catalog.nodes.items() if name != nid("beside")}
+    problem = NodeProblem("RecipeError", RecipeError.exit_code, "line 3")
+    assert {entry.name for entry in entries(Catalog(left, {"python/beside": problem}), nodes)} == before
+    assert {entry.name for entry in entries(Catalog(left), nodes)} == before - {"beside"}
 
 
 def test_a_state_that_no_rebuild_wrote_costs_the_snapshot_and_not_the_report(line: World) -> None:
