@@ -232,8 +232,8 @@ class Engine:
         What read upstream's files may not be where the policy is that nothing does: the build says which these are.
         """
         known = self.nodes.get(name)
-        if known is None or fields is None or known.build_key != fields.key:
-            return False
+        if known is None or fields is None or known.build_key != fields.key or not known.files:
+            return False  # a result without files is none: upstream's would take their place, unseen
         return self.gathered.policy != "rebuilt-only" or not upstreams(self.node(name), fields)
 
     def remembered(self, name: str) -> Failure | None:
@@ -344,7 +344,8 @@ class Engine:
     def block(self, names: Iterable[str], why: str) -> None:
         """End the nodes among `names`, which can never start."""
         for name in names:
-            if name in self.gathered.selected and name not in self.ends:
+            # What has a problem of its own is told of that, in `_refuse`.
+            if name in self.gathered.selected and name not in self.ends and self.node(name).problem is None:
                 self.ends[name] = NodeEnd(id=name, state="blocked", message=why)
                 self._show(self.ends[name])
 

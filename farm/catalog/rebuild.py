@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import psutil
+from pydantic import ValidationError
 
 from farm import log
 from farm.catalog.after import check_published, oldest, reverify
@@ -29,6 +30,7 @@ from farm.errors import (
     RebuildBusyError,
     RecipeNotFoundError,
     RecipePresentError,
+    VerificationError,
 )
 from farm.pipeline.snapshots import publish_catalog
 from farm.repository.lease import publisher_lease
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from farm.catalog.graph import Graph
     from farm.catalog.night import Executor, NightOptions, NightReport
     from farm.config import Settings
+    from farm.model.catalog import CatalogEntry
     from farm.pipeline.runtime import Runtime
 
 __all__ = ["capacity", "gather", "image_digests", "run_night", "select"]
@@ -87,13 +90,31 @@ def _vouch(rt: Runtime, engine: Engine, options: NightOptions) -> str:
     if options.only:
         return ""
     try:
-        snapshot = publish_catalog(rt, entries(engine.graph.catalog, engine.nodes))
+        snapshot = publish_catalog(rt, _entries(engine))
     except FarmError as error:
         # What was built is published and verifies one by one; that nobody vouches for the whole is told, loudly.
         _log.error("no snapshot", error=type(error).__name__, reason=error.message)
         engine.warnings.append(f"no signed snapshot of the catalog: {error.message}")
         return ""
     return f"{snapshot.sequence}, sha256 {snapshot.fingerprint()}"
+
+
+def _entries(engine: Engine) -> tuple[CatalogEntry, ...]:
+    """Return what the snapshot is to say.
+
+    Raises:
+        VerificationError: the record of the catalog's state says what no rebuild writes.
+    """
+    try:
+        return tuple(entries(engine.graph.catalog, engine.nodes))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise VerificationError(
+            f"the state of the catalog in the vault is not what a rebuild writes: {where}: {first['msg']}",
+            remedy="Somebody may have written to the vault's bucket: find out who. Without the record"
+            " `catalog/state` the next rebuild finds the results again.",
+        ) from error
 
 
 def gather(rt: Runtime, options: NightOptions) -> Gathered:

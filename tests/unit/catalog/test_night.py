@@ -9,12 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from farm.catalog.state import load_state
+from farm.catalog.nodes import Catalog, NodeProblem
+from farm.catalog.state import load_state, save_state
+from farm.catalog.vouch import entries
 from farm.errors import (
     BuildFailedError,
     CatalogFailedError,
     PublisherBusyError,
     RebuildBusyError,
+    RecipeError,
     StoreUnavailableError,
     VerificationError,
 )
@@ -156,7 +159,34 @@ def test_drift_is_seen_and_told(line: World) -> None:
     report = line.night(reverify=True)
     assert states(report)["middle"] == "drifted"
     assert report.ended_with == CatalogFailedError.exit_code
-    assert load_state(line.vault).nodes[nid("middle")].verdict == "drifted"
+    state = load_state(line.vault)
+    assert state.nodes[nid("middle")].verdict == "drifted"
+    vouched = {entry.name: (entry.verdict, entry.verified_on) for entry in entries(line.catalog, state.nodes)}
+    assert vouched["middle"] == ("drifted", "")
+    assert vouched["base"] == ("reproduced", "2026-01-01")
+
+
+def test_a_recipe_that_cannot_be_used_takes_nothing_out_of_the_snapshot(line: World) -> None:
+    """What it gave stays published: consumers who ask the snapshot must not be turned away by a typing error."""
+    line.night()
+    nodes = load_state(line.vault).nodes
+    before = {entry.name for entry in entries(line.catalog, nodes)}
+    left = {name: node for name, node in line.catalog.nodes.items() if name != nid("beside")}
+    problem = NodeProblem("RecipeError", RecipeError.exit_code, "line 3")
+    assert {entry.name for entry in entries(Catalog(left, {"python/beside": problem}), nodes)} == before
+    assert {entry.name for entry in entries(Catalog(left), nodes)} == before - {"beside"}
+
+
+def test_a_state_that_no_rebuild_wrote_costs_the_snapshot_and_not_the_report(line: World) -> None:
+    line.night()
+    state = load_state(line.vault)
+    odd = state.nodes[nid("beside")].model_copy(update={"verdict": "reproduced", "verified_on": "on no day"})
+    save_state(line.vault, state.model_copy(update={"nodes": {**state.nodes, nid("beside"): odd}}))
+    report = line.night()
+    assert report.counts["unchanged"] == 5
+    assert report.snapshot == ""
+    assert "not what a rebuild writes" in "".join(report.warnings)
+    assert report.ended_with == CatalogFailedError.exit_code
 
 
 def test_what_cannot_be_rebuilt_from_nothing_does_not_keep_others_from_it(line: World) -> None:
