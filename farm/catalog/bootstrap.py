@@ -120,7 +120,7 @@ class Bootstrap:
         if self.over or self._held_back():
             engine.board.ended(unit, well=False)
             return
-        force = engine.options.force and self.stage == 1
+        force = engine.options.force
         work = partial(build_node, engine.rt, node, unit, inputs, force=force, failure=engine.remembered(member))
         engine.hand_over(unit, node, work, engine.graph.edges[member])
 
