@@ -180,7 +180,9 @@ def _rebuild_lease(rt: Runtime) -> Iterator[Callable[[], None]]:
                 with suppress(FarmError):
                     lease.check()
 
-        threading.Thread(target=renew, name="rebuild-lease", daemon=True).start()
+        renewing = threading.Thread(target=renew, name="rebuild-lease", daemon=True)
+        renewing.start()
+        stack.callback(renewing.join)  # before the lease is given back, or it would be written once more after that
         stack.callback(over.set)
         yield check
 

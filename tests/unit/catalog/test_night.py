@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +55,26 @@ def test_a_run_that_lost_its_lease_stops_and_keeps_what_is_done(line: World) -> 
     line.repository.objects.pop("leases/rebuild.json", None)
     assert line.night().ended_with == 0
     assert set(line.ids.values()) == {1}
+
+
+def test_the_lease_is_renewed_while_a_build_takes_long(line: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.catalog.rebuild._RENEW_SECONDS", 0.01)
+    renewed: list[bool] = []
+
+    class Slow(FakeExecutor):
+        def wait(self) -> Any:
+            if not renewed:
+                monkeypatch.setattr("farm.repository.lease.TTL", 100_000.0)  # more than half of it is over, then
+                end = time.monotonic() + 30
+                while not renewed and time.monotonic() < end:
+                    lease = json.loads(line.repository.objects["leases/rebuild.json"])
+                    renewed.extend([True] if lease["expires"] > time.time() + 50_000 else [])
+                    time.sleep(0.01)
+            return super().wait()
+
+    assert line.night(Slow()).ended_with == 0
+    assert renewed
+    assert line.repository.objects == {}  # it was given back, and not written again after that
 
 
 def test_a_second_rebuild_is_refused(line: World) -> None:
