@@ -218,7 +218,7 @@ def _rebuild_lease(rt: Runtime) -> Iterator[Callable[[], None]]:
 
         renewing = threading.Thread(target=renew, name="rebuild-lease", daemon=True)
         renewing.start()
-        stack.callback(renewing.join)  # else it could write the lease again after it was given back
+        stack.callback(renewing.join)  # before the lease is given back, or it would be written once more after that
         stack.callback(over.set)
         yield check
 

@@ -52,7 +52,9 @@ def test_a_full_disk_is_named_and_after_making_room_the_next_run_completes(
         assert "Traceback" not in done.err
         expected = {kind.exit_code: kind.__name__ for kind in (DiskFullError, StoreUnavailableError)}
         if done.code == CatalogFailedError.exit_code:
-            assert {node["error"] for node in done.data["nodes"] if node["error"]} <= set(expected.values())
+            errors = {node["error"] for node in done.data["nodes"] if node["error"]}
+            assert errors
+            assert errors <= set(expected.values())
         else:
             assert done.data["error"] == expected[done.code]
         filler.unlink()

@@ -21,6 +21,7 @@ from farm.errors import (
     RecipeVanishedError,
     StoreUnavailableError,
 )
+from farm.pipeline.outcomes import record_outcome
 from tests.integration.chain.homes import flip
 
 from .farms import LINE, ends, offer, states
@@ -195,6 +196,14 @@ def test_other_bytes_in_the_vaults_record_do_not_get_into_a_build(line: CatalogF
         assert "tinyback" in found["side"]["message"]
     finally:
         save_state(vault, honest)
+    # The same for a build by itself, which asks what was published last.
+    outcome = line.result("tinyback")
+    record_outcome(vault, outcome.model_copy(update={"files": files}))
+    try:
+        error = line.home.build("python/side", "--force").failed(InputDigestError)
+        assert "tinyback" in error["message"]
+    finally:
+        record_outcome(vault, outcome)
     assert states(line.rebuild().ok()) == ALL_UNCHANGED
 
 

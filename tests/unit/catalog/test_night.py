@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -50,12 +52,32 @@ def test_a_run_that_lost_its_lease_stops_and_keeps_what_is_done(line: World) -> 
                 line.repository.objects["leases/rebuild.json"] = b'{"owner": "somebody else"}'
             return found
 
-    with pytest.raises(RebuildBusyError):
+    with pytest.raises(CatalogFailedError, match="another one took its place"):
         line.night(Thief())
-    assert len(load_state(line.vault).nodes) == 2
+    assert len(load_state(line.vault).nodes) < 2  # whoever took over writes it now; what was done is found by its key
     line.repository.objects.pop("leases/rebuild.json", None)
     assert line.night().ended_with == 0
     assert set(line.ids.values()) == {1}
+
+
+def test_the_lease_is_renewed_while_a_build_takes_long(line: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.catalog.rebuild._RENEW_SECONDS", 0.01)
+    renewed: list[bool] = []
+
+    class Slow(FakeExecutor):
+        def wait(self) -> Any:
+            if not renewed:
+                monkeypatch.setattr("farm.repository.lease.TTL", 100_000.0)  # more than half of it is over, then
+                end = time.monotonic() + 30
+                while not renewed and time.monotonic() < end:
+                    lease = json.loads(line.repository.objects["leases/rebuild.json"])
+                    renewed.extend([True] if lease["expires"] > time.time() + 50_000 else [])
+                    time.sleep(0.01)
+            return super().wait()
+
+    assert line.night(Slow()).ended_with == 0
+    assert renewed
+    assert line.repository.objects == {}  # it was given back, and not written again after that
 
 
 def test_a_second_rebuild_is_refused(line: World) -> None:
@@ -136,7 +158,8 @@ def test_within_so_many_nights_everything_is_rebuilt_from_nothing(line: World) -
     line.night()
     seen: list[str] = []
     for _ in range(3):
-        assert line.night(reverify=True).counts["reproduced"] == 2
+        # A third of five, rounded up, and those whose turn it is.
+        assert line.night(reverify=True).counts["reproduced"] >= 2
         seen += line.reproduced
     assert set(seen) == {nid(name) for name in line.packages}
     assert {known.verdict for known in load_state(line.vault).nodes.values()} == {"reproduced"}
@@ -180,7 +203,8 @@ def test_a_recipe_that_cannot_be_used_takes_nothing_out_of_the_snapshot(line: Wo
 def test_a_state_that_no_rebuild_wrote_costs_the_snapshot_and_not_the_report(line: World) -> None:
     line.night()
     state = load_state(line.vault)
-    odd = state.nodes[nid("beside")].model_copy(update={"verdict": "reproduced", "verified_on": "on no day"})
+    known = state.nodes[nid("beside")]
+    odd = known.model_copy(update={"files": (known.files[0].model_copy(update={"filename": "be side.whl"}),)})
     save_state(line.vault, state.model_copy(update={"nodes": {**state.nodes, nid("beside"): odd}}))
     report = line.night()
     assert report.counts["unchanged"] == 5
