@@ -2,15 +2,17 @@
 
 Both sides build the same versions: fromager is given those of the recipes as constraints. Each round begins with
 nothing: an empty vault here, empty folders there, nothing downloaded on either side; builder images and fromager itself
-are there. Nothing changed then, and both are run again. Needs the builder image python311. Usage:
-python benchmarks/catalog_speed.py [ROUNDS] [PYTHON], with the Python that fromager runs (and builds) with: which of its
-releases is the newest depends on it.
+are there. Nothing changed then, and both are run again. fromager runs no tests. The recipes do, and what the tests need
+is built as well; so they are measured as they ship, and with imports for a test, which leaves the same wheels to build.
+Needs the builder image python311. Usage: python benchmarks/catalog_speed.py [ROUNDS] [PYTHON], with the Python that
+fromager runs (and builds) with: which of its releases is the newest depends on it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.version import Version
+from ruamel.yaml import YAML
 
 from farm import log
 from farm.catalog.graph import make_graph
@@ -29,7 +32,10 @@ from farm.catalog.night import NightOptions
 from farm.catalog.rebuild import capacity, run_night, select
 from farm.catalog.threads import ThreadExecutor
 from farm.config import load_settings
+from farm.ecosystems.python.basis import basis
+from farm.pipeline import steps
 from farm.pipeline.runtime import Runtime
+from farm.recipe.locks import lock_path, read_lock, write_lock
 from farm.services.supervisor import down, up
 
 if TYPE_CHECKING:
@@ -46,7 +52,7 @@ PATIENCE: Final = 120.0
 """Seconds that a measurement waits at most for the machine's load to fall below `QUIET`."""
 AIMS: Final = {"cold": 0.7, "nothing changed": 1.0}
 
-FARM, AGAIN = "farm, all of it", "farm, nothing changed"
+FARM, ALONE, AGAIN = "farm, as the recipes ship", "farm, tested by import alone", "farm, nothing changed"
 BOOTSTRAP, PARALLEL, SKIPPED = (
     "fromager bootstrap",
     "fromager build-parallel",
@@ -81,10 +87,10 @@ class Times:
 # --- this side --------------------------------------------------------------------------------------------------------
 
 
-def settings_of(home: Path) -> Settings:
-    """Write the farm.toml of a farm in `home`, with the recipes and images of this checkout; return its settings."""
+def settings_of(home: Path, recipes: Path) -> Settings:
+    """Write the farm.toml of a farm in `home`, with the images of this checkout, and return its settings."""
     home.mkdir()
-    folders = {"data": "data", "recipes": str(CHECKOUT / "recipes"), "images": str(CHECKOUT / "images")}
+    folders = {"data": "data", "recipes": str(recipes), "images": str(CHECKOUT / "images")}
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in folders.items())
     (home / "farm.toml").write_text(text, encoding="utf-8")
     os.environ["FARM_CONFIG"] = str(home / "farm.toml")
@@ -105,6 +111,39 @@ def wanted(settings: Settings) -> tuple[tuple[str, ...], dict[str, str]]:
     return tuple(only), versions
 
 
+def write_untested(settings: Settings, recipes: Path) -> None:
+    """Write the recipes of all that `PACKAGES` need, their locks and nothing else, without tests other than imports.
+
+    What that leaves of a lock is what locking anew would give, but for the index, which can have newer files by now.
+    """
+    rt = Runtime(settings)
+    graph = make_graph(load_catalog(settings))
+    only, _ = wanted(settings)
+    for name in sorted(select(graph, only)):
+        node = graph.catalog.nodes[name]
+        found = steps.plan(rt, node.reference, node.image)
+        old = settings.recipes / found.recipe_path
+        recipe = YAML(typ="safe").load(old.read_text(encoding="utf-8"))
+        recipe["test"] = {"imports": list(found.test.imports)}
+        recipe["versions"] = {found.package.version: recipe["versions"][found.package.version]}
+        recipe["build"]["image"] = node.image
+        new = recipes / found.recipe_path
+        new.parent.mkdir(parents=True)
+        new.write_text(json.dumps(recipe), encoding="utf-8")  # JSON is YAML, too
+        if (old.parent / "patches").is_dir():
+            shutil.copytree(old.parent / "patches", new.parent / "patches")
+        lock = read_lock(lock_path(old.parent, found.package.version, TARGET))
+        plan = found.model_copy(update={"test": found.test.model_copy(update={"command": (), "requires": ()})})
+        requirements = {**lock.requirements, "test": ()}
+        roles = [(file, tuple(role for role in file.roles if role != "test")) for file in lock.files]
+        update = {
+            "basis": basis(plan, steps.source(rt, plan), requirements),
+            "requirements": requirements,
+            "files": tuple(file.model_copy(update={"roles": left}) for file, left in roles if left),
+        }
+        write_lock(lock_path(new.parent, found.package.version, TARGET), lock.model_copy(update=update))
+
+
 def rebuild(only: Sequence[str]) -> None:
     """Rebuild in this process, which was started for it; print how many nodes ended how."""
     log.configure()
@@ -116,14 +155,15 @@ def rebuild(only: Sequence[str]) -> None:
     print(json.dumps(report.counts))
 
 
-def farm_round(times: Times, home: Path, only: Sequence[str]) -> dict[str, int]:
+def farm_round(times: Times, home: Path, recipes: Path, name: str) -> dict[str, int]:
     """Rebuild from an empty vault, and again; return how many were built."""
-    settings = settings_of(home)
+    settings = settings_of(home, recipes)
+    only, _ = wanted(settings)
     env = {key: value for key, value in os.environ.items() if not key.startswith("FARM_")}
     argv = [sys.executable, "-P", __file__, "rebuild", *only]
     up(settings, SERVICES)
     try:
-        first: dict[str, int] = json.loads(times.run(FARM, argv, home, env))
+        first: dict[str, int] = json.loads(times.run(name, argv, home, env))
         second: dict[str, int] = json.loads(times.run(AGAIN, argv, home, env))
     finally:
         down(settings, SERVICES)
@@ -183,38 +223,51 @@ def write_lines(path: Path, lines: Sequence[str]) -> None:
 
 def main(rounds: int, python: str) -> None:
     """Measure and print."""
+    log.configure(level="ERROR")
     times = Times()
     wheels: list[str] = []
-    counts: dict[str, int] = {}
-    with tempfile.TemporaryDirectory(prefix="farm-speed-") as name:
+    built: dict[str, int] = {}
+    (CHECKOUT / ".farm").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="speed-", dir=CHECKOUT / ".farm") as name:
         work = Path(name)
         fromager = Fromager.install(work / "venv", python)
-        only, versions = wanted(settings_of(work / "recipes"))
-        print(f"fromager {fromager.version}; to be built here: {', '.join(sorted(versions))}", flush=True)
+        start = settings_of(work / "start", CHECKOUT / "recipes")
+        _, versions = wanted(start)
+        up(start, ["s3"])
+        try:
+            write_untested(start, work / "recipes")
+        finally:
+            down(start, ["s3"])
         for turn in range(rounds):
-            print(f"round {turn + 1}", flush=True)
-            if turn % 2:
-                counts = farm_round(times, work / f"farm-{turn}", only)
-            wheels = fromager.round(times, work / f"fromager-{turn}", versions)
-            if not turn % 2:
-                counts = farm_round(times, work / f"farm-{turn}", only)
+            print(f"round {turn + 1} with fromager {fromager.version}", flush=True)
+            order = ["fromager", FARM, ALONE]
+            for side in order if turn % 2 else reversed(order):
+                home = work / f"{turn}-{order.index(side)}"
+                if side == "fromager":
+                    wheels = fromager.round(times, home, versions)
+                else:
+                    recipes = CHECKOUT / "recipes" if side == FARM else work / "recipes"
+                    built[side] = farm_round(times, home, recipes, side)["built"]
+        _, left = wanted(settings_of(work / "end", work / "recipes"))
     there = {wheel.partition("-")[0].replace("_", "-").lower() for wheel in wheels}
-    print(f"fromager built {len(wheels)} wheels, farm {counts['built']}: here alone {sorted(versions.keys() - there)}")
+    print(f"wheels: fromager {len(wheels)}, farm {built[FARM]}, tested by import alone {built[ALONE]}")
+    print(f"built for tests: {', '.join(sorted(versions.keys() - left.keys()))}; ", end="")
+    print(f"not the same otherwise: {', '.join(sorted(left.keys() ^ there)) or 'none'}")
     report(times, rounds)
 
 
 def report(times: Times, rounds: int) -> None:
     """Print medians and the ratios that the project holds itself to."""
     for name, seconds in times.seconds.items():
-        print(f"{name:<44} {statistics.median(seconds):7.2f} s   ({min(seconds):.2f} - {max(seconds):.2f})")
-    cold, again = times.median(FARM), times.median(AGAIN)
+        print(f"{name:<60} {statistics.median(seconds):7.2f} s   ({min(seconds):.2f} - {max(seconds):.2f})")
     ratios: dict[str, Any] = {
-        "cold, against build-parallel": (cold / times.median(PARALLEL), AIMS["cold"]),
-        "cold, against bootstrap and build-parallel": (cold / times.median(BOOTSTRAP, PARALLEL), AIMS["cold"]),
-        "nothing changed": (again / times.median(SKIPPED), AIMS["nothing changed"]),
+        f"{name}, against {against}": (times.median(name) / times.median(*others), AIMS["cold"])
+        for name in (FARM, ALONE)
+        for against, others in (("build-parallel", [PARALLEL]), ("bootstrap and that", [BOOTSTRAP, PARALLEL]))
     }
+    ratios["nothing changed"] = (times.median(AGAIN) / times.median(SKIPPED), AIMS["nothing changed"])
     for name, (ratio, aim) in ratios.items():
-        print(f"{name:<44} {ratio:7.2f} x fromager   (aim {aim})")
+        print(f"{name:<60} {ratio:7.2f} x fromager   (aim {aim})")
     print(json.dumps({"rounds": rounds, **{name: round(ratio, 3) for name, (ratio, _) in ratios.items()}}))
 
 
