@@ -35,6 +35,7 @@ from farm.errors import (
     RecipePresentError,
     VerificationError,
 )
+from farm.pipeline.linking import forget_current
 from farm.pipeline.snapshots import last_signed, publish_catalog
 from farm.repository.lease import publisher_lease
 
@@ -243,5 +244,10 @@ def forget(rt: Runtime, reference: str) -> tuple[str, ...]:
         if there := sorted(meant.nodes & graph.catalog.nodes.keys()) or sorted(meant.broken):
             raise RecipePresentError(f"{there[0]} has a recipe")
         left = {name: found for name, found in state.nodes.items() if name not in meant.nodes}
+        for name in sorted(meant.nodes):
+            place, _, target = name.rpartition(":")
+            package, _, version = place.rpartition("@")
+            ecosystem, _, own = package.partition("/")
+            forget_current(rt.vault, ecosystem, {own, *state.nodes[name].names}, version, target)
         save_state(rt.vault, state.model_copy(update={"nodes": left}))
     return tuple(sorted(meant.nodes))

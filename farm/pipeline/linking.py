@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from farm.repository.gate import Gate
     from farm.store.vault import S3Vault
 
-__all__ = ["CurrentResults", "Policy", "Provided", "Provider", "link_lock", "verify_stand_in"]
+__all__ = [
+    "CurrentResults",
+    "Policy",
+    "Provided",
+    "Provider",
+    "forget_current",
+    "link_lock",
+    "note_current",
+    "verify_stand_in",
+]
 
 Policy = Literal["rebuilt-first", "rebuilt-only", "locked"]
 """rebuilt-first: farm's own result where there is one. rebuilt-only: nothing else. locked: what the lock names."""
@@ -78,12 +87,10 @@ class CurrentResults:
             for key in self._vault.records(CURRENT, f"{self._ecosystem}/"):
                 self._known.setdefault(key.rpartition("/")[0], []).append(key)
         keys = self._known.get(_place(self._ecosystem, name, version), ())
-        files: list[OutcomeFile] = []
-        for key in keys:
-            build_key = (self._vault.get_record(CURRENT, key) or b"").decode()
-            outcome = known_outcome(self._vault, build_key) if build_key else None
-            files += outcome.files if outcome else ()
-        return Provided(tuple(files)) if keys else None
+        named = [(self._vault.get_record(CURRENT, key) or b"").decode() for key in keys]
+        outcomes = [known_outcome(self._vault, build_key) for build_key in named if build_key]
+        # A result that was forgotten leaves an empty record behind.
+        return Provided(tuple(file for found in outcomes if found for file in found.files)) if any(named) else None
 
 
 def note_current(vault: S3Vault, plan: BuildPlan, build_key: str) -> None:
@@ -92,6 +99,12 @@ def note_current(vault: S3Vault, plan: BuildPlan, build_key: str) -> None:
     for name in {package.name, *layout_of(package.ecosystem).declared(plan)}:
         place = _place(package.ecosystem, name, package.version)
         vault.put_record(CURRENT, f"{place}/{plan.target.key}", build_key.encode())
+
+
+def forget_current(vault: S3Vault, ecosystem: str, names: Iterable[str], version: str, target: str) -> None:
+    """Undo `note_current` for a package (and its modules) whose recipe is gone."""
+    for name in names:
+        vault.put_record(CURRENT, f"{_place(ecosystem, name, version)}/{target}", b"")
 
 
 def _normal(ecosystem: str, name: str, version: str) -> tuple[str, str]:

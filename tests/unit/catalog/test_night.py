@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from farm.catalog.after import due
+from farm.catalog.night import NodeEnd
 from farm.catalog.nodes import Catalog, NodeProblem
-from farm.catalog.state import load_state, save_state
+from farm.catalog.state import NodeState, load_state, save_state
 from farm.catalog.vouch import entries
 from farm.errors import (
     BuildFailedError,
@@ -187,6 +191,39 @@ def test_drift_is_seen_and_told(line: World) -> None:
     vouched = {entry.name: (entry.verdict, entry.verified_on) for entry in entries(line.catalog, state.nodes)}
     assert vouched["middle"] == ("drifted", "")
     assert vouched["base"] == ("reproduced", "2026-01-01")
+    # It stays red until it is built anew, whatever is asked for and whoever writes into the vault.
+    forged = {
+        n: known.model_copy(update={"verdict": "reproduced", "tried_on": "9999"}) for n, known in state.nodes.items()
+    }
+    save_state(line.vault, state.model_copy(update={"nodes": forged}))
+    again = line.night()
+    assert states(again)["middle"] == "drifted"
+    assert again.ended_with == CatalogFailedError.exit_code
+    assert line.signed is not None
+    assert {entry.name: entry.verdict for entry in line.signed.entries}["middle"] == "drifted"
+    assert line.night(force=True).ended_with == 0
+    assert states(line.night())["middle"] == "unchanged"
+
+
+def test_a_state_that_is_gone_is_said(line: World) -> None:
+    line.night()
+    line.vault.records.clear()
+    report = line.night()
+    assert "state is gone" in "".join(report.warnings)
+    assert report.ended_with == CatalogFailedError.exit_code
+    assert line.night().ended_with == 0
+
+
+def test_every_node_has_its_turn_whatever_is_remembered(line: World) -> None:
+    line.settings["reverify_days"] = 3
+    line.night()
+    engine: Any = SimpleNamespace(
+        ends={name: NodeEnd(id=name, state="unchanged") for name in line.catalog.nodes},
+        nodes={name: NodeState(verified_on="9999-12-31", tried_on="9999-12-31") for name in line.catalog.nodes},
+    )
+    first = date(2026, 3, 1)
+    seen = {name for day in range(3) for name in due(engine, 3, first + timedelta(days=day))}
+    assert seen == set(line.catalog.nodes)
 
 
 def test_a_recipe_that_cannot_be_used_takes_nothing_out_of_the_snapshot(line: World) -> None:
