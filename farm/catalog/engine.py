@@ -303,7 +303,8 @@ class Engine:
         """Return what a build of `node` reads, as it is known at this moment."""
         # Copied: a thread must not see what comes later.
         results = {name: files[name] for name in self.graph.edges[node.id] if name in files}
-        return Inputs(provider_for(self.graph, node, Results(results)), self.gathered.policy)
+        keys = {name: self.nodes[name].build_key for name in results}
+        return Inputs(provider_for(self.graph, node, Results(results, keys=keys)), self.gathered.policy)
 
     def took(self, end: NodeEnd, outcome: Outcome) -> NodeEnd:
         """Make an outcome the one that counts for the node of `end`; return the end with what is to be said of it."""

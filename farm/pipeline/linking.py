@@ -57,6 +57,12 @@ class Provided:
     """Of the present results, for all targets; empty while there are none."""
     seed: bool = False
     """Upstream's file is to be taken: this is the first stage of a cycle."""
+    keys: tuple[str, ...] = ()
+    """For each file the key of the build that gave it; none where they are not known."""
+
+    def key_of(self, result: OutcomeFile) -> str:
+        """Return the key of the build that gave one of `files`, empty where it is not known."""
+        return next((key for file, key in zip(self.files, self.keys, strict=False) if file is result), "")
 
 
 class Provider(Protocol):
@@ -89,8 +95,10 @@ class CurrentResults:
         keys = self._known.get(_place(self._ecosystem, name, version), ())
         named = [(self._vault.get_record(CURRENT, key) or b"").decode() for key in keys]
         outcomes = [known_outcome(self._vault, build_key) for build_key in named if build_key]
-        # A result that was forgotten leaves an empty record behind.
-        return Provided(tuple(file for found in outcomes if found for file in found.files)) if any(named) else None
+        if not any(named):
+            return None  # a result that was forgotten leaves an empty record behind
+        known = [(file, found.build_key) for found in outcomes if found for file in found.files]
+        return Provided(tuple(file for file, _ in known), keys=tuple(key for _, key in known))
 
 
 def note_current(vault: S3Vault, plan: BuildPlan, build_key: str) -> None:
@@ -165,6 +173,7 @@ def link_lock(
                     file=replacement,
                     signature=result.signature,
                     provenance=result.provenance,
+                    build_key=provided.key_of(result) if provided else "",
                 )
             )
             continue
@@ -211,7 +220,7 @@ def verify_stand_in(stand_in: StandIn, path: Path, gate: Gate, texts: tuple[str,
         ecosystem: whose file it is.
 
     Raises:
-        InputDigestError: it does not verify, or it is of another package or version.
+        InputDigestError: it does not verify, or it is of another package, version or build.
     """
     file = stand_in.file
     filename = file.filename.rpartition("/")[2]
@@ -228,5 +237,11 @@ def verify_stand_in(stand_in: StandIn, path: Path, gate: Gate, texts: tuple[str,
         raise InputDigestError(
             f"{filename} is to stand in for {file.name} {file.version}, and was built as"
             f" {facts.ecosystem}/{facts.package}@{facts.version}",
+            remedy=remedy,
+        )
+    if stand_in.build_key and facts.build_key != stand_in.build_key:
+        # An older result of the same version verifies as well: what was mended since would be lost in silence.
+        raise InputDigestError(
+            f"{filename} is to be of the build {stand_in.build_key[:12]}, and is of {facts.build_key[:12]}",
             remedy=remedy,
         )

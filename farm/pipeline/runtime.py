@@ -123,7 +123,7 @@ class Runtime:
         from farm.pipeline.linking import verify_stand_in  # noqa: PLC0415 - the repository is imported with it
 
         file = stand_in.file
-        known = (file.sha256, file.filename, ecosystem, file.name, file.version)
+        known = (file.sha256, file.filename, ecosystem, file.name, file.version, stand_in.build_key)
         if known in self._verified:
             return
         signature, provenance = (self.vault.read(ref).decode() for ref in (stand_in.signature, stand_in.provenance))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +33,7 @@ def check(
     package: str = "alpha",
     signature: str = "",
     provenance: str = "",
+    build_key: str = "",
     farm: Farm | None = None,
 ) -> None:
     """Verify the wheel of `package` as what a lock calls `name` and `version`."""
@@ -41,7 +43,7 @@ def check(
         filename=path.name, name=name, version=version, sha256=blob.sha256, size=blob.size, origin="farm",
         roles=("build",), purl="",
     )  # fmt: skip
-    stand_in = StandIn(locked=path.name, file=file, signature=blob, provenance=blob)
+    stand_in = StandIn(locked=path.name, file=file, signature=blob, provenance=blob, build_key=build_key)
     texts = (
         signature or shelf.beside(BUNDLE, package).read_text(),
         provenance or shelf.beside(PROVENANCE_BUNDLE, package).read_text(),
@@ -63,6 +65,16 @@ def test_one_of_another_package_or_version_may_not(shelf: Shelf, name: str, vers
 def test_nor_one_of_another_language(shelf: Shelf) -> None:
     with pytest.raises(InputDigestError, match="was built as python/alpha"):
         check(shelf, ecosystem="maven")
+
+
+def test_nor_an_older_build_of_the_same_version(shelf: Shelf) -> None:
+    """It verifies, and its package and version are right: what was mended since would be lost in silence."""
+    bundle = json.loads(shelf.beside(PROVENANCE_BUNDLE).read_text())
+    statement = json.loads(b64decode(bundle["dsseEnvelope"]["payload"]))
+    key = statement["predicate"]["buildDefinition"]["internalParameters"]["buildKey"]
+    check(shelf, build_key=key)
+    with pytest.raises(InputDigestError, match="is to be of the build 000000000000"):
+        check(shelf, build_key="0" * 64)
 
 
 def test_nor_other_bytes_under_good_bundles(shelf: Shelf) -> None:
