@@ -63,8 +63,10 @@ def check_published(engine: Engine) -> None:
 
 def _mended(engine: Engine, name: str, done: Done) -> None:
     engine.board.ended(done.end.id, well=True)
-    end = done.end.model_copy(update={"id": name})
+    end, before = done.end.model_copy(update={"id": name}), engine.results.get(name, ())
     engine.ends[name] = engine.took(end, done.outcome) if done.outcome is not None else end
+    if [file.blob for file in before] != [file.blob for file in engine.results.get(name, ())]:
+        engine.notes.append(f"{name} came out with other bytes: what needs it is built in the next run")
 
 
 def still_drifted(engine: Engine) -> None:
