@@ -203,8 +203,6 @@ class World:
     built: list[str] = field(default_factory=list)
     """Units that were really built, in order."""
     linked: list[tuple[str, KeyFields, Inputs]] = field(default_factory=list)
-    fetched: list[str] = field(default_factory=list)
-    """Nodes whose source was fetched ahead of their turn."""
     released: list[str] = field(default_factory=list)
     reproduced: list[str] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
@@ -239,7 +237,6 @@ class World:
 
         self.built.clear()
         self.linked.clear()
-        self.fetched.clear()
         self.released.clear()
         self.reproduced.clear()
         return run_night(self.rt, NightOptions(**options), executor or FakeExecutor(), run_id="r" * 12)
@@ -254,7 +251,6 @@ class World:
         monkeypatch.setattr("farm.catalog.after.fallen", lambda _rt, package, _files: self._fallen(str(package)))
         for module in ("engine", "bootstrap", "after"):
             monkeypatch.setattr(f"farm.catalog.{module}.build_node", self.build_node)
-        monkeypatch.setattr("farm.catalog.engine.fetch_source", lambda _rt, node: self.fetched.append(node.id))
         monkeypatch.setattr("farm.catalog.bootstrap.release_node", self.release_node)
         for module in ("engine", "after"):
             monkeypatch.setattr(f"farm.catalog.{module}.now", self._now)

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 import networkx as nx
 
 from farm import log
-from farm.catalog.ahead import Ahead
 from farm.catalog.board import Board, Unit, critical_paths
 from farm.catalog.bootstrap import Bootstrap
 from farm.catalog.decide import Results, key_of, provider_for, upstreams
 from farm.catalog.night import NodeEnd, NodeRun
 from farm.catalog.state import Failure, NodeState, SourceFacts, save_state
 from farm.catalog.vanished import vanished_needs
-from farm.catalog.work import Done, build_node, fetch_source, now
+from farm.catalog.work import Done, build_node, now
 from farm.errors import CycleError, FarmError, RecipeVanishedError, registry
 from farm.pipeline.chain import Inputs
 
@@ -103,7 +102,6 @@ class Engine:
         self.warnings.extend(self.gathered.warnings)
         self.nodes: dict[str, NodeState] = dict(self.gathered.state.nodes)
         self.sources: dict[str, SourceFacts] = dict(self.gathered.state.sources)
-        self._ahead = Ahead(partial(fetch_source, self.rt))
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -113,13 +111,8 @@ class Engine:
         Raises:
             Whatever `alive` raises. What was finished by then is kept.
         """
-        paths = self._plan()
-        left = map(self.node, self.gathered.selected - self.ends.keys())
-        # What was never taken is taken whatever becomes of the needs.
-        unknown = [node for node in left if node.source not in self.sources]
-        with self._ahead as ahead:
-            ahead.begin(sorted(unknown, key=lambda node: (-paths[node.id], node.id)))
-            self.work_off()
+        self._plan()
+        self.work_off()
 
     def work_off(self) -> None:
         """Do everything that is on the board; the state is kept, whatever happens."""
@@ -173,7 +166,6 @@ class Engine:
         run = NodeRun(id=unit, ecosystem=node.package.ecosystem, package=package, needs=tuple(needs), title=title)
 
         def body() -> NodeEnd:
-            self._ahead.leave(node)
             done = work()
             self._done[unit] = done
             return done.end
@@ -182,12 +174,8 @@ class Engine:
 
     # --- planning -------------------------------------------------------------------------------------------------
 
-    def _plan(self) -> dict[str, float]:
-        """Put every selected node on the board, and end what is known not to be buildable.
-
-        Returns:
-            Node → seconds from its start to the end of the last thing that waits for it.
-        """
+    def _plan(self) -> None:
+        """Put every selected node on the board, and end what is known not to be buildable."""
         cycles = {id(c): c for name in self.gathered.selected if (c := self.graph.cycle_of.get(name))}
         jobs: dict[str, tuple[Unit, Job]] = {}
         needs: dict[str, frozenset[str]] = {}
@@ -204,12 +192,10 @@ class Engine:
         whole: nx.DiGraph[str] = nx.DiGraph()
         whole.add_nodes_from(sorted(units))
         whole.add_edges_from((need, name) for name, all_of in needs.items() for need in sorted(all_of))
-        paths = critical_paths(units, nx.topological_sort(whole))
-        self.put(jobs, paths)
+        self.put(jobs, critical_paths(units, nx.topological_sort(whole)))
         self._refuse(cycles.values())
         for bootstrap in bootstraps:
             bootstrap.refuse()
-        return paths
 
     def unit(self, name: str, needs: Iterable[str], shown: str = "") -> Unit:
         """Return the unit of work for a node, under the name `shown` where it is not the node itself."""

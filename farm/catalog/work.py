@@ -14,7 +14,6 @@ from farm.catalog.room import needing_room
 from farm.catalog.state import SourceFacts
 from farm.errors import BuildFailedError, FarmError, registry
 from farm.model.source import SourceSnapshot
-from farm.pipeline import steps
 from farm.pipeline.chain import Inputs, build_package, release_package, reproduce_package
 from farm.pipeline.identity import RunIdentity
 from farm.pipeline.key import key_fields
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from farm.model.outcome import Outcome
     from farm.pipeline.runtime import Runtime
 
-__all__ = ["Done", "build_node", "fetch_source", "now", "release_node", "reproduce_node"]
+__all__ = ["Done", "build_node", "now", "release_node", "reproduce_node"]
 
 T = TypeVar("T")
 
@@ -98,16 +97,6 @@ class _Steps:
         """What the pin gave; None while it is not fetched."""
         proven = self._proven
         return SourceFacts(tree=proven.tree_digest, epoch=proven.epoch) if proven is not None else None
-
-
-def fetch_source(rt: Runtime, node: Node) -> None:
-    """Bring the source of a node into the vault, where the build finds it.
-
-    Raises:
-        FarmError: see `farm.pipeline.steps.plan` and `source`.
-    """
-    with log.about(node.reference, step="source"):
-        steps.source(rt, steps.plan(rt, node.reference, node.image))
 
 
 def build_node(
