@@ -325,7 +325,6 @@ class SandboxTimeoutError(FarmError):
     """Foreign code ran out of time."""
 
     exit_code = 42
-    follows_from_key = True
     default_remedy = "Raise limits.time_seconds in the recipe if the work really takes longer."
 
 
@@ -492,7 +491,6 @@ class ImmutableError(FarmError):
     """A published file of this name holds other bytes."""
 
     exit_code = 83
-    follows_from_key = True
     default_remedy = (
         "Published files never change. Find out what differs (image, lock, source); the old file stays as it is."
     )

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from farm.catalog.night import NightReport
     from farm.catalog.state import Failure
+    from farm.model.catalog import CatalogEntry, CatalogSnapshot
     from farm.pipeline.chain import Inputs
     from farm.pipeline.linking import Provider
 
@@ -208,6 +209,8 @@ class World:
     """Node → what is wrong with what is published of it."""
     settings: dict[str, Any] = field(default_factory=dict)
     moment: int = 0
+    signed: CatalogSnapshot | None = None
+    """The last snapshot of the catalog."""
     ids: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -241,7 +244,9 @@ class World:
     def put_in(self, monkeypatch: pytest.MonkeyPatch) -> World:
         """Let farm use this world in the place of a pipeline."""
         monkeypatch.setattr("farm.catalog.rebuild.load_catalog", lambda _: self.catalog)
-        monkeypatch.setattr("farm.catalog.rebuild.publish_catalog", lambda _rt, named: following(None, named, MOMENT))
+        monkeypatch.setattr("farm.catalog.rebuild.publish_catalog", self._publish_catalog)
+        monkeypatch.setattr("farm.catalog.rebuild.last_signed", lambda _: self.signed)
+        monkeypatch.setattr("farm.catalog.engine._days_ago", lambda _: MOMENT)
         monkeypatch.setattr("farm.catalog.rebuild.image_digests", lambda *_: {IMAGE: IMAGE_DIGEST})
         monkeypatch.setattr("farm.catalog.after.fallen", lambda _rt, package, _files: self._fallen(str(package)))
         for module in ("engine", "bootstrap", "after"):
@@ -251,6 +256,10 @@ class World:
             monkeypatch.setattr(f"farm.catalog.{module}.now", self._now)
         monkeypatch.setattr("farm.catalog.after.reproduce_node", self.reproduce_node)
         return self
+
+    def _publish_catalog(self, _rt: Any, named: Iterable[CatalogEntry], _provenances: Any) -> CatalogSnapshot:
+        self.signed = following(self.signed, named, MOMENT)
+        return self.signed
 
     def _now(self) -> str:
         """Return a moment that is later than all before it."""

@@ -12,16 +12,18 @@ from farm.catalog.engine import Job
 from farm.catalog.threads import ended_by
 from farm.catalog.work import Done, build_node, now, reproduce_node
 from farm.errors import VerificationError
+from farm.model.base import sha256_bytes
 from farm.pipeline.standing import fallen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
 
     from farm.catalog.board import Unit
     from farm.catalog.engine import Engine
     from farm.catalog.state import NodeState
 
-__all__ = ["check_published", "oldest", "reverify"]
+__all__ = ["check_published", "due", "oldest", "reverify", "still_drifted"]
 
 _READS: Final = 8
 """Published results that are read at the same time."""
@@ -61,8 +63,30 @@ def check_published(engine: Engine) -> None:
 
 def _mended(engine: Engine, name: str, done: Done) -> None:
     engine.board.ended(done.end.id, well=True)
-    end = done.end.model_copy(update={"id": name})
+    end, before = done.end.model_copy(update={"id": name}), engine.results.get(name, ())
     engine.ends[name] = engine.took(end, done.outcome) if done.outcome is not None else end
+    if [file.blob for file in before] != [file.blob for file in engine.results.get(name, ())]:
+        engine.notes.append(f"{name} came out with other bytes: what needs it is built in the next run")
+
+
+def still_drifted(engine: Engine) -> None:
+    """Call drifted what an earlier night found to give other bytes, and what nobody built anew since."""
+    for name, end in list(engine.ends.items()):
+        if end.state == "unchanged" and name in engine.nodes and engine.nodes[name].verdict == "drifted":
+            message = "it gave other bytes when it was last built from nothing, and nothing changed since"
+            engine.ends[name] = end.model_copy(update={"state": "drifted", "message": message})
+
+
+def due(engine: Engine, days: int, today: date) -> tuple[str, ...]:
+    """Return the nodes that are to be rebuilt from nothing in this night.
+
+    Those whose turn it is, so that all come round within `days` nights whatever is remembered of them; those that were
+    not verified for the longest time; and those that drifted.
+    """
+    among = [name for name, end in engine.ends.items() if end.state == "unchanged" and name in engine.nodes]
+    turn = [name for name in among if int(sha256_bytes(name.encode())[:8], 16) % days == today.toordinal() % days]
+    drifted = [name for name in among if engine.nodes[name].verdict == "drifted"]
+    return tuple(sorted({*turn, *drifted, *oldest(engine.nodes, among, days)}))
 
 
 def oldest(nodes: Mapping[str, NodeState], among: Iterable[str], days: int) -> tuple[str, ...]:

@@ -120,20 +120,22 @@ class Bootstrap:
         if self.over or self._held_back():
             engine.board.ended(unit, well=False)
             return
-        force = engine.options.force and self.stage == 1
+        force = engine.options.force
         work = partial(build_node, engine.rt, node, unit, inputs, force=force, failure=engine.remembered(member))
         engine.hand_over(unit, node, work, engine.graph.edges[member])
 
     def _inputs(self, member: str) -> Inputs:
         """Return what a member is built with in this stage."""
         engine, first = self.engine, self.stage == 1
-        given = {
-            name: outcome.files for name, outcome in self.outcomes[self.stage if first else self.stage - 1].items()
+        given = self.outcomes[self.stage if first else self.stage - 1]
+        files: dict[str, tuple[OutcomeFile, ...]] = {
+            **engine.results,
+            **{name: outcome.files for name, outcome in given.items()},
         }
-        files: dict[str, tuple[OutcomeFile, ...]] = {**engine.results, **given}
         wanted = {name: files[name] for name in engine.graph.edges[member] if name in files}
         seeds = frozenset(self.cycle.seeds) if first else frozenset[str]()
-        provider = provider_for(engine.graph, engine.node(member), Results(wanted, seeds))
+        keys = {name: given[name].build_key if name in given else engine.nodes[name].build_key for name in wanted}
+        provider = provider_for(engine.graph, engine.node(member), Results(wanted, seeds, keys))
         return Inputs(provider, engine.gathered.policy, self.stage, self._seeds())
 
     def _seeds(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from farm.catalog.graph import providers_for
@@ -32,6 +32,8 @@ class Results:
     """Node → the files of its result; none while it has none."""
     seeds: frozenset[str] = frozenset()
     """Nodes that upstream's files stand for: in a cycle's first stage."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Node → the key of the build that gave them."""
 
 
 def provider_for(graph: Graph, node: Node, results: Results) -> Provider:
@@ -51,7 +53,8 @@ def _provided(graph: Graph, node: Node, need: Need, results: Results) -> Provide
         return None
     if any(name in results.seeds for name in nodes):
         return Provided((), seed=True)
-    return Provided(tuple(file for name in nodes for file in results.files.get(name, ())))
+    known = [(file, results.keys.get(name, "")) for name in nodes for file in results.files.get(name, ())]
+    return Provided(tuple(file for file, _ in known), keys=tuple(key for _, key in known))
 
 
 def key_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from farm.catalog.night import NodeEnd, NodeRun
 from farm.catalog.state import Failure, NodeState, SourceFacts, save_state
 from farm.catalog.vanished import vanished_needs
 from farm.catalog.work import Done, build_node, now
-from farm.errors import CycleError, RecipeVanishedError, registry
+from farm.errors import CycleError, FarmError, RecipeVanishedError, registry
 from farm.pipeline.chain import Inputs
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from farm.catalog.night import Executor, NightOptions
     from farm.catalog.nodes import Node
     from farm.catalog.state import CatalogState
-    from farm.errors import FarmError
     from farm.model.key import KeyFields
     from farm.model.outcome import Outcome, OutcomeFile
     from farm.pipeline.linking import Policy
@@ -38,6 +38,7 @@ __all__ = ["Engine", "Gathered", "Job"]
 
 _SAVE_SECONDS: Final = 3.0
 """Between two saves of the state while work is going on."""
+_RETRY_DAYS: Final = 7
 _WELL: Final = frozenset({"built", "unchanged", "reproduced"})
 
 _log = log.get(__name__)
@@ -55,6 +56,8 @@ class Gathered:
     """Builder image → digest; those that are not on this host are missing."""
     policy: Policy
     capacity: Capacity
+    warnings: tuple[str, ...] = ()
+    """What was not as it should be with what it starts from."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Engine:
     def __post_init__(self) -> None:
         self.board = Board(self.gathered.capacity)
         self.graph = self.gathered.graph
+        self.warnings.extend(self.gathered.warnings)
         self.nodes: dict[str, NodeState] = dict(self.gathered.state.nodes)
         self.sources: dict[str, SourceFacts] = dict(self.gathered.state.sources)
 
@@ -125,11 +129,18 @@ class Engine:
                         continue
                     done = self._done.pop(end.id) if end.id in self._done else Done(end)
                     self._jobs[end.id].ended(done)
-                self.alive()
+                self._still_ours()
                 if time.monotonic() - self._saved > _SAVE_SECONDS:
                     self.save()
         finally:
             self.save()
+
+    def _still_ours(self) -> None:
+        try:
+            self.alive()
+        except FarmError:
+            self._dirty = False  # whoever took over writes the state now
+            raise
 
     def save(self) -> None:
         """Keep what is known by now: a later run goes on from it."""
@@ -232,14 +243,18 @@ class Engine:
         What read upstream's files may not be where the policy is that nothing does: the build says which these are.
         """
         known = self.nodes.get(name)
-        if known is None or fields is None or known.build_key != fields.key:
-            return False
+        if known is None or fields is None or known.build_key != fields.key or not known.files:
+            return False  # a result without files is none: upstream's would take their place, unseen
         return self.gathered.policy != "rebuilt-only" or not upstreams(self.node(name), fields)
 
     def remembered(self, name: str) -> Failure | None:
         """Return the failure that is not to be repeated for its key."""
         known = self.nodes.get(name)
-        return known.failure if known is not None and not (self.options.retry_failed or self.options.force) else None
+        failure = known.failure if known is not None else None
+        if failure is None or self.options.retry_failed or self.options.force:
+            return None
+        # Even what follows from the inputs can be luck (a test under load, say): now and then it is tried again.
+        return failure if failure.on > _days_ago(_RETRY_DAYS) else None
 
     def held_back(self, name: str) -> bool:
         """End a node without starting it where the run stops at the first failure; return whether it was."""
@@ -274,7 +289,8 @@ class Engine:
         """Return what a build of `node` reads, as it is known at this moment."""
         # Copied: a thread must not see what comes later.
         results = {name: files[name] for name in self.graph.edges[node.id] if name in files}
-        return Inputs(provider_for(self.graph, node, Results(results)), self.gathered.policy)
+        keys = {name: self.nodes[name].build_key for name in results}
+        return Inputs(provider_for(self.graph, node, Results(results, keys=keys)), self.gathered.policy)
 
     def took(self, end: NodeEnd, outcome: Outcome) -> NodeEnd:
         """Make an outcome the one that counts for the node of `end`; return the end with what is to be said of it."""
@@ -293,7 +309,10 @@ class Engine:
             # Of a result that was only found again nobody knows here when it was made: it is the first to be verified.
             built_on=kept.built_on if kept else "" if outcome.reused else moment,
             verified_on=kept.verified_on if kept else "" if outcome.reused else moment,
-            verdict=before.verdict if before is not None and same else "",
+            # Built again to the same bytes: that is what a drift said it does not do.
+            verdict=("reproduced" if not outcome.reused and before.verdict else before.verdict)
+            if before is not None and same
+            else "",
             stage=outcome.stage,
             seeds=outcome.seeds,
         )
@@ -344,7 +363,8 @@ class Engine:
     def block(self, names: Iterable[str], why: str) -> None:
         """End the nodes among `names`, which can never start."""
         for name in names:
-            if name in self.gathered.selected and name not in self.ends:
+            # What has a problem of its own is told of that, in `_refuse`.
+            if name in self.gathered.selected and name not in self.ends and self.node(name).problem is None:
                 self.ends[name] = NodeEnd(id=name, state="blocked", message=why)
                 self._show(self.ends[name])
 
@@ -356,6 +376,10 @@ class Engine:
     def node(self, name: str) -> Node:
         """Return a node."""
         return self.graph.catalog.nodes[name]
+
+
+def _days_ago(days: int) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 _WORDS: Final = {"blocked": "is blocked", "drifted": "drifted"}

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import httpx
 
@@ -94,27 +94,31 @@ def _call(hooks: HookSettings, document: dict[str, Any], cwd: Path) -> tuple[str
 
 def _run(command: tuple[str, ...], body: bytes, timeout: float, cwd: Path) -> str:
     """Run the command with `body` as its stdin; return what went wrong, empty when nothing did."""
-    # Files instead of pipes: a command that does not read, or writes without end, blocks nobody.
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
-        given.write(body)
-        given.seek(0)
-        try:
-            process = subprocess.Popen(
-                list(command), stdin=given, stdout=said, stderr=said, env=base(), cwd=cwd, start_new_session=True
-            )
-        except OSError as error:
-            return f"the hook {command[0]} cannot be started: {error.strerror}"
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # with whatever it started
-            process.wait()
-            return f"the hook {command[0]} was ended: it took longer than {timeout:g} s"
-        if code == 0:
-            return ""
-        said.seek(max(0, said.seek(0, os.SEEK_END) - _TAIL))
-        words = " ".join(without_controls(said.read().decode(errors="replace")).split())
-        return f"the hook {command[0]} ended with {code}" + (f": {words}" if words else "")
+    try:
+        # Files instead of pipes: a command that does not read, or writes without end, blocks nobody.
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+            given.write(body)
+            given.seek(0)
+            return _run_with(command, given, said, timeout, cwd)
+    except OSError as error:  # a full disk, too: of which the other hook can still tell
+        return f"the hook {command[0]} cannot be started: {error.strerror}"
+
+
+def _run_with(command: tuple[str, ...], given: IO[bytes], said: IO[bytes], timeout: float, cwd: Path) -> str:
+    process = subprocess.Popen(
+        list(command), stdin=given, stdout=said, stderr=said, env=base(), cwd=cwd, start_new_session=True
+    )
+    try:
+        code = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # with whatever it started
+        process.wait()
+        return f"the hook {command[0]} was ended: it took longer than {timeout:g} s"
+    if code == 0:
+        return ""
+    said.seek(max(0, said.seek(0, os.SEEK_END) - _TAIL))
+    words = " ".join(without_controls(said.read().decode(errors="replace")).split())
+    return f"the hook {command[0]} ended with {code}" + (f": {words}" if words else "")
 
 
 def _post(address: str, body: bytes, timeout: float) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import psutil
+from pydantic import ValidationError
 
 from farm import log
-from farm.catalog.after import check_published, oldest, reverify
+from farm.catalog.after import check_published, due, reverify, still_drifted
 from farm.catalog.board import Capacity
 from farm.catalog.engine import Engine, Gathered
 from farm.catalog.finding import find
@@ -20,17 +22,21 @@ from farm.catalog.report import make_report
 from farm.catalog.room import needing_room
 from farm.catalog.seen import look_upstream
 from farm.catalog.state import load_state, save_state
+from farm.catalog.verdicts import with_signed_verdicts
 from farm.catalog.vouch import entries
 from farm.catalog.work import now
 from farm.errors import (
+    CatalogFailedError,
     FarmError,
     ImageMissingError,
     PublisherBusyError,
     RebuildBusyError,
     RecipeNotFoundError,
     RecipePresentError,
+    VerificationError,
 )
-from farm.pipeline.snapshots import publish_catalog
+from farm.pipeline.linking import forget_current
+from farm.pipeline.snapshots import last_signed, publish_catalog
 from farm.repository.lease import publisher_lease
 
 if TYPE_CHECKING:
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
     from farm.catalog.graph import Graph
     from farm.catalog.night import Executor, NightOptions, NightReport
     from farm.config import Settings
+    from farm.model.catalog import CatalogEntry
     from farm.pipeline.runtime import Runtime
 
 __all__ = ["capacity", "gather", "image_digests", "run_night", "select"]
@@ -75,8 +82,8 @@ def run_night(rt: Runtime, options: NightOptions, executor: Executor, *, run_id:
         if not engine.stopped:
             check_published(engine)
         if options.reverify and not engine.stopped:
-            unchanged = [name for name, end in engine.ends.items() if end.state == "unchanged"]
-            reverify(engine, oldest(engine.nodes, unchanged, rt.settings.catalog.reverify_days))
+            reverify(engine, due(engine, rt.settings.catalog.reverify_days, datetime.now(UTC).date()))
+        still_drifted(engine)
         if options.watch:
             engine.notes.extend(look_upstream(rt, engine))
         return make_report(rt, engine, options, started=started, run_id=run_id, snapshot=_vouch(rt, engine, options))
@@ -87,7 +94,8 @@ def _vouch(rt: Runtime, engine: Engine, options: NightOptions) -> str:
     if options.only:
         return ""
     try:
-        snapshot = publish_catalog(rt, entries(engine.graph.catalog, engine.nodes))
+        provenances = {file.blob.sha256: file.provenance for known in engine.nodes.values() for file in known.files}
+        snapshot = publish_catalog(rt, _entries(engine), provenances)
     except FarmError as error:
         # What was built is published and verifies one by one; that nobody vouches for the whole is told, loudly.
         _log.error("no snapshot", error=type(error).__name__, reason=error.message)
@@ -96,13 +104,40 @@ def _vouch(rt: Runtime, engine: Engine, options: NightOptions) -> str:
     return f"{snapshot.sequence}, sha256 {snapshot.fingerprint()}"
 
 
+def _entries(engine: Engine) -> tuple[CatalogEntry, ...]:
+    """Return what the snapshot is to say.
+
+    Raises:
+        VerificationError: the record of the catalog's state says what no rebuild writes.
+    """
+    try:
+        return tuple(entries(engine.graph.catalog, engine.nodes))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise VerificationError(
+            f"the state of the catalog in the vault is not what a rebuild writes: {where}: {first['msg']}",
+            remedy="Somebody may have written to the vault's bucket: find out who. Without the record"
+            " `catalog/state` the next rebuild finds the results again.",
+        ) from error
+
+
 def gather(rt: Runtime, options: NightOptions) -> Gathered:
     """Read everything that a run starts from: recipes, locks, images, and the state in one request.
 
     Raises:
         StoreUnavailableError, DockerUnavailableError, RecipeNotFoundError.
     """
-    state = load_state(rt.vault)
+    warnings: list[str] = []
+    state = load_state(rt.vault, warnings.append)
+    snapshot = None
+    try:
+        snapshot = last_signed(rt)
+    except FarmError as error:
+        warnings.append(f"what earlier nights verified is not known: {error.message}")
+    if snapshot is not None and snapshot.entries and not state.nodes and not warnings:
+        warnings.append("the record of the catalog's state is gone, and is made anew")
+    state = state.model_copy(update={"nodes": with_signed_verdicts(state.nodes, snapshot)})
     graph = make_graph(load_catalog(rt.settings))
     return Gathered(
         graph=graph,
@@ -111,6 +146,7 @@ def gather(rt: Runtime, options: NightOptions) -> Gathered:
         images=image_digests(rt, {node.image for node in graph.catalog.nodes.values()}),
         policy=options.inputs or rt.settings.policy.inputs,
         capacity=capacity(rt.settings),
+        warnings=tuple(warnings),
     )
 
 
@@ -170,7 +206,8 @@ def _rebuild_lease(rt: Runtime) -> Iterator[Callable[[], None]]:
             try:
                 lease.check()
             except PublisherBusyError as error:
-                raise RebuildBusyError("another rebuild of this catalog has begun") from error
+                msg = "this rebuild stops: another one took its place; what was finished is kept"
+                raise CatalogFailedError(msg) from error
 
         over = threading.Event()
 
@@ -180,7 +217,9 @@ def _rebuild_lease(rt: Runtime) -> Iterator[Callable[[], None]]:
                 with suppress(FarmError):
                     lease.check()
 
-        threading.Thread(target=renew, name="rebuild-lease", daemon=True).start()
+        renewing = threading.Thread(target=renew, name="rebuild-lease", daemon=True)
+        renewing.start()
+        stack.callback(renewing.join)  # before the lease is given back, or it would be written once more after that
         stack.callback(over.set)
         yield check
 
@@ -205,5 +244,10 @@ def forget(rt: Runtime, reference: str) -> tuple[str, ...]:
         if there := sorted(meant.nodes & graph.catalog.nodes.keys()) or sorted(meant.broken):
             raise RecipePresentError(f"{there[0]} has a recipe")
         left = {name: found for name, found in state.nodes.items() if name not in meant.nodes}
+        for name in sorted(meant.nodes):
+            place, _, target = name.rpartition(":")
+            package, _, version = place.rpartition("@")
+            ecosystem, _, own = package.partition("/")
+            forget_current(rt.vault, ecosystem, {own, *state.nodes[name].names}, version, target)
         save_state(rt.vault, state.model_copy(update={"nodes": left}))
     return tuple(sorted(meant.nodes))

@@ -20,6 +20,8 @@ from farm.model.key import KeyFields
 from farm.model.outcome import OutcomeFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from farm.store.base import Vault
 
 __all__ = ["CatalogState", "Failure", "NodeState", "SourceFacts", "load_state", "save_state"]
@@ -87,12 +89,14 @@ class CatalogState(Value):
     nodes: dict[str, NodeState] = Field(default_factory=dict)
     sources: dict[str, SourceFacts] = Field(default_factory=dict)
     """Digest of a pin → what it gives."""
-    vouched: str = ""
-    """Date of the last complete run."""
 
 
-def load_state(vault: Vault) -> CatalogState:
+def load_state(vault: Vault, tell: Callable[[str], None] | None = None) -> CatalogState:
     """Return what is remembered; nothing where it is not there or cannot be read: it is made anew then.
+
+    Args:
+        vault: where it is.
+        tell: called, in words, where it is there and cannot be read.
 
     Raises:
         StoreUnavailableError.
@@ -105,6 +109,8 @@ def load_state(vault: Vault) -> CatalogState:
             return CatalogState.model_validate_json(stream.read(_LARGEST))
     except (ValidationError, OSError, EOFError, ValueError, zlib.error) as error:
         _log.warning("the state of the catalog is unreadable; it is made anew", reason=type(error).__name__)
+        if tell is not None:
+            tell("the record of the catalog's state was unreadable, and is made anew")
         return CatalogState()
 
 

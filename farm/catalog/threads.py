@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import queue
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
 from farm import log
+from farm.catalog.ended import Ended
 from farm.catalog.night import NodeEnd
 from farm.errors import FarmError
 
@@ -43,8 +43,7 @@ class ThreadExecutor:
 
     def __init__(self, jobs: int) -> None:
         self._pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="node")
-        self._ended: queue.SimpleQueue[NodeEnd] = queue.SimpleQueue()
-        self._running = 0
+        self._ended = Ended()
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +71,7 @@ class ThreadExecutor:
             end = future.result() if error is None else ended_by(error, node.id, time.monotonic() - begun)
             self._ended.put(end)
 
-        self._running += 1
+        self._ended.begun()
         self._pool.submit(body).add_done_callback(ended)
 
     def wait(self) -> tuple[NodeEnd, ...]:
@@ -81,11 +80,4 @@ class ThreadExecutor:
         Raises:
             RuntimeError: nothing is running.
         """
-        if not self._running:
-            msg = "waiting for nodes, but none is running"
-            raise RuntimeError(msg)
-        ends = [self._ended.get()]
-        while not self._ended.empty():
-            ends.append(self._ended.get())
-        self._running -= len(ends)
-        return tuple(ends)
+        return self._ended.wait()

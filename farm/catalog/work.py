@@ -12,7 +12,7 @@ from farm import log
 from farm.catalog.night import NodeEnd
 from farm.catalog.room import needing_room
 from farm.catalog.state import SourceFacts
-from farm.errors import FarmError, registry
+from farm.errors import BuildFailedError, FarmError, registry
 from farm.model.source import SourceSnapshot
 from farm.pipeline.chain import Inputs, build_package, release_package, reproduce_package
 from farm.pipeline.identity import RunIdentity
@@ -90,7 +90,7 @@ class _Steps:
         plan, linked = values
         self.build_key = key_fields(plan, self._proven, self.rt.image(plan.build.image), linked).key
         if self.failure is not None and self.failure.build_key == self.build_key:
-            raise registry()[self.failure.exit_code](self.failure.again)
+            raise registry().get(self.failure.exit_code, BuildFailedError)(self.failure.again)
 
     @property
     def source(self) -> SourceFacts | None:

@@ -5,7 +5,6 @@ Imports Prefect: only the worker's processes import this module.
 
 from __future__ import annotations
 
-import queue
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +14,7 @@ from prefect.context import TaskRunContext
 from prefect.states import Completed, Failed
 
 from farm import log
+from farm.catalog.ended import Ended
 from farm.catalog.threads import ended_by
 from farm.errors import FarmError, registry
 from farm.flows.verdict import in_words
@@ -56,8 +56,7 @@ class PrefectExecutor:
     """
 
     def __init__(self) -> None:
-        self._ended: queue.SimpleQueue[NodeEnd] = queue.SimpleQueue()
-        self._running = 0
+        self._ended = Ended()
         self._futures: dict[str, PrefectFuture[Any]] = {}
 
     def start(self, node: NodeRun, work: Callable[[], NodeEnd]) -> None:
@@ -95,7 +94,7 @@ class PrefectExecutor:
         # They have ended: nothing is waited for, but the graph of the run shows who needed whom.
         needs = [allow_failure(self._futures[needed]) for needed in node.needs if needed in self._futures]
         future = made.submit(return_state=False, wait_for=needs)
-        self._running += 1
+        self._ended.begun()
         self._futures[node.id] = future
         future.add_done_callback(ended)
 
@@ -105,14 +104,7 @@ class PrefectExecutor:
         Raises:
             RuntimeError: nothing is running.
         """
-        if not self._running:
-            msg = "waiting for nodes, but none is running"
-            raise RuntimeError(msg)
-        ends = [self._ended.get()]
-        while not self._ended.empty():
-            ends.append(self._ended.get())
-        self._running -= len(ends)
-        return tuple(ends)
+        return self._ended.wait()
 
 
 def _tag(node: NodeRun) -> None:

@@ -74,6 +74,8 @@ class StandIn(Value):
     signature: BlobRef
     """Its bundles, in the vault: it is verified before it is used."""
     provenance: BlobRef
+    build_key: str = ""
+    """Of the result that it is said to be of; its provenance has to name it. Empty where nobody knows."""
 
 
 class LinkedLock(Value):

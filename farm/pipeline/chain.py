@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from farm.errors import BlobMissingError
+from farm.errors import BlobCorruptError, BlobMissingError, ImmutableError
 from farm.pipeline import steps
 from farm.pipeline.identity import RunIdentity
 
@@ -122,7 +122,10 @@ def build_package(
 def release_package(
     reference: str, outcome: Outcome, *, run: RunIdentity, call: Call, image: str, inputs: Inputs
 ) -> Outcome:
-    """Publish the last result of a cycle's bootstrap; it is built once more where the vault does not have it whole.
+    """Publish the last result of a cycle's bootstrap.
+
+    It is built once more where the vault does not have it whole, or another build of the version was published since:
+    its number was given when it was built, in a run that may be long ago.
 
     Args:
         reference: as for `build_package`.
@@ -144,7 +147,7 @@ def release_package(
         return known
     try:
         return call("publish", steps.release, plan, outcome)
-    except BlobMissingError:
+    except (BlobMissingError, BlobCorruptError, ImmutableError):  # the last: another result got its name meanwhile
         return build_package(reference, run=run, call=call, image=image, inputs=Inputs(*inputs[:2]))
 
 

@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from farm.repository.gate import Gate
     from farm.store.vault import S3Vault
 
-__all__ = ["CurrentResults", "Policy", "Provided", "Provider", "link_lock", "verify_stand_in"]
+__all__ = [
+    "CurrentResults",
+    "Policy",
+    "Provided",
+    "Provider",
+    "forget_current",
+    "link_lock",
+    "note_current",
+    "verify_stand_in",
+]
 
 Policy = Literal["rebuilt-first", "rebuilt-only", "locked"]
 """rebuilt-first: farm's own result where there is one. rebuilt-only: nothing else. locked: what the lock names."""
@@ -48,6 +57,12 @@ class Provided:
     """Of the present results, for all targets; empty while there are none."""
     seed: bool = False
     """Upstream's file is to be taken: this is the first stage of a cycle."""
+    keys: tuple[str, ...] = ()
+    """For each file the key of the build that gave it; none where they are not known."""
+
+    def key_of(self, result: OutcomeFile) -> str:
+        """Return the key of the build that gave one of `files`, empty where it is not known."""
+        return next((key for file, key in zip(self.files, self.keys, strict=False) if file is result), "")
 
 
 class Provider(Protocol):
@@ -78,12 +93,12 @@ class CurrentResults:
             for key in self._vault.records(CURRENT, f"{self._ecosystem}/"):
                 self._known.setdefault(key.rpartition("/")[0], []).append(key)
         keys = self._known.get(_place(self._ecosystem, name, version), ())
-        files: list[OutcomeFile] = []
-        for key in keys:
-            build_key = (self._vault.get_record(CURRENT, key) or b"").decode()
-            outcome = known_outcome(self._vault, build_key) if build_key else None
-            files += outcome.files if outcome else ()
-        return Provided(tuple(files)) if keys else None
+        named = [(self._vault.get_record(CURRENT, key) or b"").decode() for key in keys]
+        outcomes = [known_outcome(self._vault, build_key) for build_key in named if build_key]
+        if not any(named):
+            return None  # a result that was forgotten leaves an empty record behind
+        known = [(file, found.build_key) for found in outcomes if found for file in found.files]
+        return Provided(tuple(file for file, _ in known), keys=tuple(key for _, key in known))
 
 
 def note_current(vault: S3Vault, plan: BuildPlan, build_key: str) -> None:
@@ -92,6 +107,12 @@ def note_current(vault: S3Vault, plan: BuildPlan, build_key: str) -> None:
     for name in {package.name, *layout_of(package.ecosystem).declared(plan)}:
         place = _place(package.ecosystem, name, package.version)
         vault.put_record(CURRENT, f"{place}/{plan.target.key}", build_key.encode())
+
+
+def forget_current(vault: S3Vault, ecosystem: str, names: Iterable[str], version: str, target: str) -> None:
+    """Undo `note_current` for a package (and its modules) whose recipe is gone."""
+    for name in names:
+        vault.put_record(CURRENT, f"{_place(ecosystem, name, version)}/{target}", b"")
 
 
 def _normal(ecosystem: str, name: str, version: str) -> tuple[str, str]:
@@ -152,6 +173,7 @@ def link_lock(
                     file=replacement,
                     signature=result.signature,
                     provenance=result.provenance,
+                    build_key=provided.key_of(result) if provided else "",
                 )
             )
             continue
@@ -198,7 +220,7 @@ def verify_stand_in(stand_in: StandIn, path: Path, gate: Gate, texts: tuple[str,
         ecosystem: whose file it is.
 
     Raises:
-        InputDigestError: it does not verify, or it is of another package or version.
+        InputDigestError: it does not verify, or it is of another package, version or build.
     """
     file = stand_in.file
     filename = file.filename.rpartition("/")[2]
@@ -215,5 +237,11 @@ def verify_stand_in(stand_in: StandIn, path: Path, gate: Gate, texts: tuple[str,
         raise InputDigestError(
             f"{filename} is to stand in for {file.name} {file.version}, and was built as"
             f" {facts.ecosystem}/{facts.package}@{facts.version}",
+            remedy=remedy,
+        )
+    if stand_in.build_key and facts.build_key != stand_in.build_key:
+        # An older result of the same version verifies as well: what was mended since would be lost in silence.
+        raise InputDigestError(
+            f"{filename} is to be of the build {stand_in.build_key[:12]}, and is of {facts.build_key[:12]}",
             remedy=remedy,
         )

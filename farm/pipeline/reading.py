@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from farm import log
+from farm.model.lock import StandIn
 from farm.model.outcome import InputsReport
 
 if TYPE_CHECKING:
@@ -81,7 +83,9 @@ def inputs(rt: Runtime, plan: BuildPlan, linked: LinkedLock) -> InputsReport:
     from farm.store.vault import ensure  # noqa: PLC0415 - boto3 is imported with it
 
     lock = linked.lock
-    own_results = {item.file.sha256: item for item in linked.stand_ins}
+    own_results = defaultdict[str, list[StandIn]](list)  # several can have the same bytes, and each is said to be more
+    for item in linked.stand_ins:
+        own_results[item.file.sha256].append(item)
     ecosystem = rt.ecosystem(plan.package.ecosystem)
     own = rt.own_index(plan.package.ecosystem)
     distinct = {file.sha256: file for file in lock.files}
@@ -94,8 +98,8 @@ def inputs(rt: Runtime, plan: BuildPlan, linked: LinkedLock) -> InputsReport:
 
             target = work / file.sha256
             fetched = ensure(rt.vault, file.ref, target, refetch)
-            if file.sha256 in own_results:
-                rt.verify_own(own_results[file.sha256], target, plan.package.ecosystem)
+            for item in own_results.get(file.sha256, ()):
+                rt.verify_own(item, target, plan.package.ecosystem)
             rt.cache.add(file.ref, target)
             target.unlink()
             return fetched

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from farm.errors import BlobMissingError
+from farm.ecosystems.repositories import layout_of
+from farm.errors import BlobMissingError, ImmutableError
 from farm.evidence.facts import read_bundle
 from farm.model.outcome import Outcome, OutcomeFile
 from farm.pipeline.key import key_fields
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from farm.model.build import Artifact, BuildResult, TestReport
     from farm.model.evidence import JobRecord
     from farm.model.lock import LinkedLock
-    from farm.model.plan import BuildPlan
+    from farm.model.plan import BuildPlan, PackageId
     from farm.pipeline.runtime import Runtime
     from farm.pipeline.steps import SignedBuild
 
@@ -83,7 +84,8 @@ def release(rt: Runtime, plan: BuildPlan, outcome: Outcome) -> Outcome:
         outcome: what `keep` returned.
 
     Raises:
-        BlobMissingError: what is to be published was not kept.
+        BlobMissingError: what is to be published was not kept, or what the vault has instead is of another build.
+        ImmutableError: a later build was published meanwhile: installers would not take this one.
         Everything that `publish` raises.
     """
     data = rt.vault.get_record(_HELD, outcome.build_key)
@@ -92,11 +94,40 @@ def release(rt: Runtime, plan: BuildPlan, outcome: Outcome) -> Outcome:
     except ValidationError as error:
         msg = f"the vault does not hold what is to be published of {outcome.package}"
         raise BlobMissingError(msg) from error
+    _check_held(rt, publication, plan, outcome)
+    _check_later(rt, plan.package, outcome)
     published = publish_build(rt, publication)
-    outcome = outcome.model_copy(update={"written": published.written})
+    # The last stage may have found it as an earlier one left it: it is new to the repository all the same.
+    outcome = outcome.model_copy(update={"written": published.written, "reused": False})
     note_current(rt.vault, plan, outcome.build_key)
     record_outcome(rt.vault, outcome)
     return outcome
+
+
+def _check_held(rt: Runtime, publication: Publication, plan: BuildPlan, outcome: Outcome) -> None:
+    """Demand that what was kept is of this build: whoever can write to the vault could name any that was signed.
+
+    The provenance is verified by the publisher; here it has to be of this key, not of an earlier stage, say.
+    """
+    wanted = (plan.package, layout_of(plan.package.ecosystem).declared(plan), outcome.build_key)
+    same = (publication.package, publication.names, publication.build_key) == wanted
+    files = [(f.filename, f.path, f.blob, f.sidecars.get(BUNDLE), f.sidecars.get(PROVENANCE_BUNDLE))
+             for f in publication.files]  # fmt: skip
+    same = same and files == [(f.filename, f.path, f.blob, f.signature, f.provenance) for f in outcome.files]
+    if not same or any(
+        read_bundle(rt.vault.read(file.provenance).decode(errors="replace")).build_key != outcome.build_key
+        for file in outcome.files
+    ):
+        raise BlobMissingError(f"what the vault holds to be published of {outcome.package} is of another build")
+
+
+def _check_later(rt: Runtime, package: PackageId, outcome: Outcome) -> None:
+    """Refuse what is published already, below a later build."""
+    layout = layout_of(package.ecosystem)
+    records = layout.find(rt.repository, package)
+    there = {name for record in records for name in record.blobs}
+    if later := sorted(there & {file.filename for file in outcome.files} - layout.current(records)):
+        raise ImmutableError(f"{later[0]} was superseded by a later build")
 
 
 def _outcome(

@@ -109,8 +109,8 @@ class Runtime:
         return open_gate(self.settings)
 
     @cached_property
-    def _verified(self) -> set[tuple[str, str, str]]:
-        """Farm's own results that verified in this process."""
+    def _verified(self) -> set[tuple[str, ...]]:
+        """Farm's own results that verified in this process: digests, with everything that was held against them."""
         return set()
 
     def verify_own(self, stand_in: StandIn, path: Path, ecosystem: str) -> None:
@@ -122,7 +122,8 @@ class Runtime:
         """
         from farm.pipeline.linking import verify_stand_in  # noqa: PLC0415 - the repository is imported with it
 
-        known = (stand_in.file.sha256, stand_in.file.name, stand_in.file.version)
+        file = stand_in.file
+        known = (file.sha256, file.filename, ecosystem, file.name, file.version, stand_in.build_key)
         if known in self._verified:
             return
         signature, provenance = (self.vault.read(ref).decode() for ref in (stand_in.signature, stand_in.provenance))

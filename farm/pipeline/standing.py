@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from farm.model.plan import PackageId
     from farm.pipeline.runtime import Runtime
 
-__all__ = ["fallen", "published_digests"]
+__all__ = ["fallen", "overtaken", "published_digests"]
 
 
 def published_digests(rt: Runtime, package: PackageId) -> dict[str, str]:
@@ -47,3 +47,15 @@ def fallen(rt: Runtime, package: PackageId, files: Sequence[OutcomeFile]) -> str
     if superseded := sorted(ours.keys() - layout.current(records)):
         return f"{superseded[0]} was superseded by a later build"
     return ""
+
+
+def overtaken(rt: Runtime, package: PackageId, files: Sequence[OutcomeFile]) -> str:
+    """Return, in words, why a result that is kept to be published later cannot be any more, empty while it can.
+
+    It was named for what was published when it was built: what is published of it has to stand still.
+
+    Raises:
+        VerificationError, StoreUnavailableError: the repository cannot be read.
+    """
+    published = published_digests(rt, package)
+    return fallen(rt, package, files) if any(file.filename in published for file in files) else ""

@@ -169,21 +169,22 @@ def reuse(rt: Runtime, plan: BuildPlan, snapshot: SourceSnapshot, linked: Linked
 
     What was damaged since, or never got published whole, is no reason to fail: None is returned, and the build runs. So
     it does where a later build with other content has a higher number: this one gets a number above that. In a stage of
-    a cycle's bootstrap nothing is published: there the result has to be in the vault.
+    a cycle's bootstrap nothing is published: there it has to be in the vault, under a name that it can still get.
     """
-    from farm.pipeline.standing import fallen  # noqa: PLC0415 - boto3 and the language's repository come with it
+    from farm.pipeline.standing import fallen, overtaken  # noqa: PLC0415 - boto3 and the language's repository come with it
 
     outcome = known_outcome(rt.vault, key_fields(plan, snapshot, rt.image(plan.build.image), linked).key)
     if outcome is None:
         return None
     if linked.stage:
-        whole = all(rt.vault.has(file.blob) for file in outcome.files)
-    elif why := fallen(rt, plan.package, outcome.files):
-        _log.warning("a known result does not count; building again", reason=why)
-        whole = False
+        lost = next((file.filename for file in outcome.files if not rt.vault.has(file.blob)), "")
+        why = f"{lost} is not in the vault" if lost else overtaken(rt, plan.package, outcome.files)
     else:
-        whole = True
-    return outcome.model_copy(update={"reused": True, "written": ()}) if whole else None
+        why = fallen(rt, plan.package, outcome.files)
+    if why:
+        _log.warning("a known result does not count; building again", reason=why)
+        return None
+    return outcome.model_copy(update={"reused": True, "written": ()})
 
 
 def job_record(

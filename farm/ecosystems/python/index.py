@@ -198,26 +198,34 @@ class IndexClient:
         return found
 
     def _stream(self, file: IndexFile, target: Path, max_size: int | None) -> BlobRef:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._streamed(file, target, max_size)
+            except httpx.HTTPError as error:
+                # A name that is not resolved for a moment, a connection that breaks off: from the beginning, once more.
+                if attempt == _ATTEMPTS:
+                    raise InputUnavailableError(f"{file.filename} cannot be fetched: {_words(error)}") from error
+                time.sleep(0.3 * attempt)
+        raise AssertionError(file.filename)  # pragma: no cover - the loop returns or raises
+
+    def _streamed(self, file: IndexFile, target: Path, max_size: int | None) -> BlobRef:
         if urlsplit(file.url).scheme not in {"http", "https"}:
             raise InputUnavailableError(f"the index gives no http(s) address for {file.filename}")
         headers = {"Accept-Encoding": "identity", **authorisation(file.url, self._index)}
         hasher, size = hashlib.sha256(), 0
-        try:
-            with (
-                self._client.stream("GET", plain_url(file.url), headers=headers) as response,
-                target.open("wb") as out,
-            ):
-                if response.status_code != httpx.codes.OK:
-                    kind = InputMissingError if response.status_code in _GONE else InputUnavailableError
-                    raise kind(f"the index answers {response.status_code} for {file.filename}")
-                for chunk in response.iter_bytes(CHUNK):
-                    size += len(chunk)
-                    if max_size is not None and size > max_size:
-                        raise InputDigestError(f"{file.filename} is larger than the {max_size} bytes that are locked")
-                    hasher.update(chunk)
-                    out.write(chunk)
-        except httpx.HTTPError as error:
-            raise InputUnavailableError(f"{file.filename} cannot be fetched: {_words(error)}") from error
+        with (
+            self._client.stream("GET", plain_url(file.url), headers=headers) as response,
+            target.open("wb") as out,
+        ):
+            if response.status_code != httpx.codes.OK:
+                kind = InputMissingError if response.status_code in _GONE else InputUnavailableError
+                raise kind(f"the index answers {response.status_code} for {file.filename}")
+            for chunk in response.iter_bytes(CHUNK):
+                size += len(chunk)
+                if max_size is not None and size > max_size:
+                    raise InputDigestError(f"{file.filename} is larger than the {max_size} bytes that are locked")
+                hasher.update(chunk)
+                out.write(chunk)
         return BlobRef(sha256=hasher.hexdigest(), size=size)
 
     def _page(self, url: str, headers: dict[str, str]) -> tuple[int, str, str, bytes]:

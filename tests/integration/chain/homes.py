@@ -93,6 +93,11 @@ def run(argv: Sequence[object], **options: Any) -> Done:
     return Done(command, done.returncode, done.stdout, done.stderr)
 
 
+def bytes_of(outcome: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the files of an outcome by name and digest; each build has signatures of its own."""
+    return [(str(file["filename"]), str(file["blob"]["sha256"])) for file in outcome["files"]]
+
+
 @dataclass
 class FarmHome:
     """One farm: its settings, recipes, data and services."""

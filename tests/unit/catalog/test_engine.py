@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from farm.catalog.state import load_state
+from farm.catalog.state import load_state, save_state
 from farm.errors import (
     BuildFailedError,
     CatalogFailedError,
@@ -257,3 +257,23 @@ def test_what_was_forgotten_on_purpose_is_missed_no_more(line: World, monkeypatc
     report = line.night()
     assert states(report)["middle"] == "built"  # with upstream's file, as the lock says
     assert report.rebuilt[nid("middle")] == "0/1"
+
+
+def test_a_node_ends_once_whatever_is_wrong_with_it_and_with_what_it_needs(line: World) -> None:
+    line.packages["base"].locked = line.packages["end"].locked = False
+    executor = FakeExecutor()
+    report = line.night(executor)
+    assert states(report) == {"base": "failed", "middle": "blocked", "top": "blocked", "end": "failed",
+                              "beside": "built"}  # fmt: skip
+    assert sorted(executor.started) == sorted(map(nid, line.packages))
+
+
+def test_a_record_of_a_result_without_files_is_no_result(line: World) -> None:
+    """Whoever writes to the vault could have upstream's files read in the place of farm's own."""
+    line.night()
+    state = load_state(line.vault)
+    emptied = state.nodes[nid("base")].model_copy(update={"files": ()})
+    save_state(line.vault, state.model_copy(update={"nodes": {**state.nodes, nid("base"): emptied}}))
+    report = line.night()
+    assert set(states(report).values()) == {"unchanged"}
+    assert load_state(line.vault).nodes[nid("base")].files == state.nodes[nid("base")].files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -197,3 +198,18 @@ def test_the_address_is_a_secret_and_has_to_be_one_of_the_web(monkeypatch: pytes
     monkeypatch.setenv("FARM_HOOKS__WEBHOOK", f"https://chat.test/{SECRET}")
     assert SECRET not in repr(load_settings())
     assert os.environ["FARM_HOOKS__WEBHOOK"]
+
+
+def test_a_full_disk_keeps_the_command_from_running_and_not_the_webhook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with _server() as (address, seen):
+        settings = _settings(tmp_path, command=("true",), webhook=SecretStr(address))
+        hooks.tell_of_error(settings, StoreUnavailableError("away"), run_id="run")
+        report = hooks.tell(settings, _report("failed"), run_id="run")
+    assert len(seen) == 2
+    assert report.warnings == ("the hook true cannot be started: No space left on device",)

@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NOW = datetime.now(UTC)
 LIVING = rebuilds.own_labels()
 
 
 def run(number: int, state: str = "RUNNING", *, age: float = 60, **more: Any) -> dict[str, Any]:
     """Return a run as the server tells it."""
-    since = (NOW - timedelta(seconds=age)).isoformat()
+    since = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
     return {
         "id": f"{number:08d}-0000-0000-0000-000000000000",
         "name": f"catalog {number}",
@@ -192,9 +191,9 @@ def test_a_run_that_never_said_what_process_it_is_blocks_for_minutes_only(
 def test_a_silent_run_of_an_earlier_worker_does_not_block() -> None:
     server = Server(run(1, age=30, labels={}))
     with server.api() as api:
-        later = (NOW - timedelta(seconds=10)).isoformat()
+        later = (datetime.now(UTC) - timedelta(seconds=10)).isoformat()
         assert rebuilds.at_work(api, worker_since=later) == ()
-        assert len(rebuilds.at_work(api, worker_since=(NOW - timedelta(hours=1)).isoformat())) == 1
+        assert len(rebuilds.at_work(api, worker_since=(datetime.now(UTC) - timedelta(hours=1)).isoformat())) == 1
 
 
 def test_of_two_that_run_the_first_goes_on() -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
-from farm.errors import BuildFailedError, SignerUnavailableError
+from farm.errors import BlobMissingError, BuildFailedError, ImmutableError, SignerUnavailableError
 from farm.model.evidence import JobRecord
 from farm.pipeline import build_package, steps
+from farm.pipeline.chain import Inputs, release_package, reproduce_package
 from farm.pipeline.identity import RunIdentity
 from farm.trust.protocol import RunToken
 
@@ -101,3 +102,70 @@ def test_what_the_proof_gives_is_built_instead_of_what_the_record_says() -> None
     with pytest.raises(BuildFailedError):
         build_package("python/x", run=RunIdentity.new(RUN), call=call)
     assert call.values[1] == "honest"
+
+
+# --- what was kept, and what is compared ------------------------------------------------------------------------------
+
+
+class _Answers(_Calls):
+    """As above; steps give what the test says, or raise it."""
+
+    def __init__(self, **answers: Any) -> None:
+        super().__init__()
+        self._answers = {"reuse": None, "job": JOB, "record": "record", **answers}
+
+    def __call__(self, name: str, step: Callable[..., T], /, *values: Any) -> T:
+        del step
+        self.names.append(name)
+        self.values = values
+        answer = self._answers.get(name, name)
+        if isinstance(answer, list):  # one for each time
+            answer = answer.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return cast("T", answer)
+
+
+OUTCOME: Any = SimpleNamespace(name="kept")
+
+
+def release(call: _Answers) -> Any:
+    inputs = Inputs(stage=3, seeds=("seed",))
+    return release_package("python/x", OUTCOME, run=RunIdentity.new(RUN), call=call, image="i", inputs=inputs)
+
+
+def test_what_was_kept_is_published() -> None:
+    call = _Answers(publish="published")
+    assert release(call) == "published"
+    assert call.names == ["plan", "source", "lock", "link", "reuse", "publish"]
+    assert call.values == ("plan", OUTCOME)
+
+
+def test_what_is_published_already_is_not_published_again() -> None:
+    call = _Answers(reuse="known")
+    assert release(call) == "known"
+    assert call.names[-1] == "reuse"
+
+
+@pytest.mark.parametrize("error", [BlobMissingError("gone"), ImmutableError("the number is taken")])
+def test_what_cannot_be_published_as_it_was_kept_is_built_once_more(error: Exception) -> None:
+    call = _Answers(publish=[error, "published"])
+    assert release(call) == "published"
+    assert call.names.count("build") == 1
+    assert "keep" not in call.names
+
+
+def reproduce(**published: str) -> Any:
+    made = tuple(
+        SimpleNamespace(filename=name, blob=SimpleNamespace(sha256=sha256)) for name, sha256 in {"a": "1"}.items()
+    )
+    call = _Answers(finish=made)
+    found = reproduce_package("python/x", published, run=RunIdentity.new(RUN), call=call)
+    assert not {"reuse", "job", "sign", "publish", "keep"} & set(call.names)
+    return found
+
+
+def test_what_is_built_from_nothing_is_compared_file_by_file() -> None:
+    assert reproduce(a="1") == (True, ())
+    assert reproduce(a="2") == (False, ("a: 2 before, 1 now",))
+    assert reproduce(b="2") == (False, ("a: not there before, 1 now", "b: 2 before, not there now"))

@@ -12,8 +12,8 @@ import pytest
 
 from farm.config import Settings
 from farm.errors import BlobCorruptError, InputMissingError
-from farm.model.base import sha256_bytes
-from farm.model.lock import LinkedLock, Lock, LockedFile
+from farm.model.base import sha256_bytes, sha256_file
+from farm.model.lock import LinkedLock, Lock, LockedFile, StandIn
 from farm.pipeline import steps
 from farm.store.cache import BlobCache
 from tests.fixtures_source import MemoryVault
@@ -55,7 +55,13 @@ class Bench:
             raise InputMissingError(file.filename)
         target.write_bytes(self.index[file.filename])
 
-    def inputs(self, *files: LockedFile) -> InputsReport:
+    verified: list[tuple[str, str]] = field(default_factory=list)
+
+    def verify_own(self, stand_in: StandIn, path: Path, ecosystem: str) -> None:
+        assert sha256_file(path) == stand_in.file.ref
+        self.verified.append((stand_in.file.name, ecosystem))
+
+    def inputs(self, *files: LockedFile, own: tuple[LockedFile, ...] = ()) -> InputsReport:
         work = self.folder / "work"
 
         @contextmanager
@@ -68,10 +74,12 @@ class Bench:
         runtime: Any = SimpleNamespace(
             ecosystem=lambda _: self, own_index=lambda _: "own", vault=self.vault, settings=Settings(data=self.folder),
             cache=BlobCache(self.vault, self.folder / "cache"), scratch=scratch,
+            verify_own=self.verify_own,
         )  # fmt: skip
         plan: Any = SimpleNamespace(package=SimpleNamespace(ecosystem="any"))
         lock = Lock(package="p", target="t", image="i", basis="0" * 64, requirements={}, files=files)
-        return steps.inputs(runtime, plan, LinkedLock.plain(lock))
+        stand_ins = tuple(StandIn(locked=f.filename, file=f, signature=f.ref, provenance=f.ref) for f in own)
+        return steps.inputs(runtime, plan, LinkedLock.plain(lock).model_copy(update={"stand_ins": stand_ins}))
 
     def cached(self) -> set[bytes]:
         return {path.read_bytes() for path in (self.folder / "cache").rglob("*") if path.is_file()}
@@ -125,3 +133,11 @@ def test_one_that_nobody_has_ends_the_step(bench: Bench) -> None:
     del bench.index["file-3"]
     with pytest.raises(InputMissingError, match="file-3"):
         bench.inputs(*files)
+
+
+def test_every_result_of_farms_own_is_verified_also_where_two_have_the_same_bytes(bench: Bench) -> None:
+    """A record could name one package's file for another: what is said of each has to be looked at."""
+    bench.index["other"] = bench.index["file-1"]
+    first, second = locked("file-1", bench.index["file-1"]), locked("other", bench.index["file-1"])
+    bench.inputs(first, second, locked("file-2", bench.index["file-2"]), own=(first, second))
+    assert sorted(bench.verified) == [("file-1", "any"), ("other", "any")]

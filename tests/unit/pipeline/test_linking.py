@@ -16,7 +16,7 @@ from farm.model.catalog import RebuiltShare
 from farm.model.key import KeyFields
 from farm.model.lock import Lock, LockedFile
 from farm.model.plan import PackageId
-from farm.pipeline.linking import CurrentResults, Provided, link_lock, note_current
+from farm.pipeline.linking import CurrentResults, Provided, forget_current, link_lock, note_current
 from farm.pipeline.outcomes import record_outcome
 from farm.store.vault import S3Vault
 from tests.fixtures_nodes import OTHER_TARGET, TARGET, digest, file_of, outcome_of, wheel
@@ -229,6 +229,13 @@ def test_a_note_without_its_result_is_a_recipe_that_is_not_built() -> None:
     found = CurrentResults(vault, "python")("a", "1.0")
     assert found is not None
     assert found.files == ()
+
+
+def test_a_result_that_was_forgotten_is_nobodys() -> None:
+    vault = S3Vault(MemoryStore())
+    publish(vault, "zope-interface", "old")
+    forget_current(vault, "python", ["zope-interface"], "1.0", TARGET.key)
+    assert CurrentResults(vault, "python")("zope-interface", "1.0") is None
 
 
 def test_one_listing_is_enough() -> None:

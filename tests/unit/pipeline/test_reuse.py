@@ -55,15 +55,17 @@ def outcome_of(package: PackageId, blobs: Mapping[str, BlobRef]) -> Outcome:
     return Outcome.model_construct(**fields)
 
 
-def reuse(put: Put, monkeypatch: pytest.MonkeyPatch, known: Outcome | None = None) -> Outcome | None:
+def reuse(
+    put: Put, monkeypatch: pytest.MonkeyPatch, known: Outcome | None = None, *, stage: int = 0, kept: bool = True
+) -> Outcome | None:
     store, package, record = put
     known = known or outcome_of(package, record.blobs)
     monkeypatch.setattr(steps, "key_fields", lambda *_: SimpleNamespace(key="0" * 64))
     monkeypatch.setattr(steps, "known_outcome", lambda *_: known)
     nothing: Any = None
-    runtime: Any = SimpleNamespace(vault=None, repository=store, image=lambda _: None)
+    runtime: Any = SimpleNamespace(vault=SimpleNamespace(has=lambda _: kept), repository=store, image=lambda _: None)
     plan: Any = SimpleNamespace(package=package, build=SimpleNamespace(image="any"))
-    linked: Any = SimpleNamespace(stage=0)
+    linked: Any = SimpleNamespace(stage=stage)
     return steps.reuse(runtime, plan, nothing, linked)
 
 
@@ -105,3 +107,31 @@ def test_what_a_later_build_superseded_is_built_again(tmp_path: Path, monkeypatc
     )  # fmt: skip
     assert reuse(put, monkeypatch, known) is None
     assert reuse(put, monkeypatch, outcome_of(package, done.files[0].blobs)) is not None
+
+
+def test_in_a_stage_of_a_cycle_a_result_need_not_be_published(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, package, record = put
+    assert reuse(put, monkeypatch, stage=1) is not None  # it may be
+    known = outcome_of(package, record.blobs)
+    empty = (MemoryStore(), package, record)
+    assert reuse(empty, monkeypatch, known, stage=1) is not None
+    assert reuse(empty, monkeypatch, known, stage=1, kept=False) is None
+    assert reuse(empty, monkeypatch, known) is None
+    key = next(iter(record.objects()))
+    store.objects[key] = store.objects[key][:-1]
+    assert reuse(put, monkeypatch, stage=1) is None
+
+
+def test_in_a_stage_of_a_cycle_what_was_superseded_is_built_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Published under its old number, it would be nothing that installers take."""
+    put = store, package, record = python(tmp_path)
+    vault = S3Vault(MemoryStore())
+    path, metadata = make_wheel(tmp_path, payload="VALUE = 2\n")
+    later = path.rename(path.with_name(path.name.replace("-py3-", "-1-py3-")))
+    publish(
+        publication_of(vault, (later, metadata)), layout=LAYOUT, vault=vault, store=store, gate=FixedGate(),
+        run_dir=tmp_path, work=tmp_path,
+    )  # fmt: skip
+    assert reuse(put, monkeypatch, outcome_of(package, record.blobs), stage=2) is None
