@@ -33,7 +33,7 @@ registry = "{1}"
 replace-with = "farm"
 """
 REGISTRY = re.compile(r'^source = "((?:registry|sparse)\+[^"\\\s]+)"$', re.MULTILINE)
-DEFAULT = "/crates.io-index"
+DEFAULT = re.compile(r"/crates\Wio-index$")
 """How Cargo's name for its default registry ends in a lock file."""
 
 
@@ -48,7 +48,7 @@ def main(crates: str, home: str, *locks: str) -> None:
             sys.exit(f"{archive.name}: {error}")
     others: set[str] = set()
     for lock in map(pathlib.Path, locks):
-        others.update(name for name in REGISTRY.findall(lock.read_text("utf-8")) if not name.endswith(DEFAULT))
+        others.update(name for name in REGISTRY.findall(lock.read_text("utf-8")) if not DEFAULT.search(name))
         # What `cargo --locked` is for, whoever calls Cargo: where the file would have to change, the build fails.
         lock.chmod(0o444)
     config = CONFIG.format(vendor)
