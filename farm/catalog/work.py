@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from farm import log
@@ -15,7 +14,7 @@ from farm.catalog.state import SourceFacts
 from farm.errors import BuildFailedError, FarmError, registry
 from farm.model.source import SourceSnapshot
 from farm.pipeline.chain import Inputs, build_package, release_package, reproduce_package
-from farm.pipeline.identity import RunIdentity
+from farm.pipeline.identity import RunIdentity, now
 from farm.pipeline.key import key_fields
 from farm.pipeline.telling import describe
 
@@ -47,11 +46,6 @@ class Done:
     """Known from the moment that the job is open; a failure after that belongs to it."""
     source: SourceFacts | None = None
     """What the pin gave, where it came so far."""
-
-
-def now() -> str:
-    """Return this moment as RFC 3339, UTC, whole seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass

@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 
 from farm.model.base import Value
 
-__all__ = ["RunIdentity"]
+__all__ = ["RunIdentity", "now"]
+
+
+def now() -> str:
+    """Return this moment as RFC 3339, UTC, whole seconds: the one spelling of times in evidence and records."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class RunIdentity(Value):
@@ -28,7 +33,7 @@ class RunIdentity(Value):
         """
         return cls(
             id=run_id if attempt <= 1 else f"{run_id}.{attempt}",
-            started_on=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            started_on=now(),
         )
 
     @property

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from farm.ecosystems.repositories import layout_of
+from farm.pipeline.identity import now
 from farm.repository.model import BUNDLE, PROVENANCE_BUNDLE, Publication, PublishFile
 from farm.repository.publish import publish, publish_trust_config
 from farm.repository.sigstore_gate import open_gate
@@ -56,7 +56,7 @@ def make_publication(
         recipe=record.plan.recipe_path + (f"@{origin.commit}" if origin.commit and not origin.dirty else ""),
         run_uri=record.run_uri,
         build_key=record.build_key,
-        upload_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        upload_time=now(),
         files=files,
     )
 

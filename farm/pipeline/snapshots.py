@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from farm.errors import SigningRefusedError
 from farm.model.catalog import CatalogSnapshot, following
 from farm.model.evidence import PROVENANCE_BUNDLE
 from farm.model.plan import PackageId
+from farm.pipeline.identity import now
 from farm.repository.snapshot import publish_snapshot
 from farm.trust.client import SignerClient
 from farm.trust.identity import catalog_identity, expected_identity
@@ -73,7 +73,7 @@ def publish_catalog(
     with SignerClient(rt.signer_socket) as client:
         last = client.last_snapshot()
         before = None if last is None else publish(last.document.encode(), last.bundle)
-        document = following(before, named, _now()).canonical()
+        document = following(before, named, now()).canonical()
         try:
             bundle = client.sign_snapshot(document)
         except SigningRefusedError as error:
@@ -81,7 +81,7 @@ def publish_catalog(
             if not _remind(rt, client, named, unknown, provenances):
                 raise
             # With the time of now: reminding can take minutes.
-            document = following(before, named, _now()).canonical()
+            document = following(before, named, now()).canonical()
             bundle = client.sign_snapshot(document)
     return publish(document, bundle)
 
@@ -112,7 +112,3 @@ def _remind(
                     shown = True
         _log.info("the signer was shown what it had signed", entry=str(entry), files=len(wanted))
     return shown
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from farm.model.evidence import JobRecord, RunResult, SignedFile
 from farm.pipeline.ahead import import_ahead
 from farm.pipeline.ceilings import check_limits
 from farm.pipeline.documents import byproducts, component_facts, sbom_facts
+from farm.pipeline.identity import now
 from farm.pipeline.key import RULES_VERSION, key_fields
 from farm.pipeline.outcomes import known_outcome, refuse_other_bytes
 from farm.pipeline.patches import store_patches
@@ -331,7 +331,7 @@ def sign(
             made = sboms.sidecars(sbom_facts(job.record, built, artifact))
             sidecars = {kind.value: rt.vault.put_bytes(document) for kind, document in made.items()}
             result = RunResult(
-                finished_on=_now(),
+                finished_on=now(),
                 probe=built.probe,
                 test=report,
                 notes=(*notes, *artifact.notes),
@@ -363,7 +363,3 @@ def release(rt: Runtime, plan: BuildPlan, outcome: Outcome) -> Outcome:
     from farm.pipeline import releasing  # noqa: PLC0415 - sigstore is imported with it
 
     return releasing.release(rt, plan, outcome)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
